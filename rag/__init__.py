@@ -1,0 +1,1 @@
+"""Whosays: ask your documents, see who says so."""

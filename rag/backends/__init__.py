@@ -1,0 +1,1 @@
+"""The engines behind the seams, one file each, none importing another."""

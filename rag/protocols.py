@@ -1,0 +1,53 @@
+"""The seams: what an engine must give to be plugged in. Each has a contract test in `tests/contracts.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from rag.records import Evidence, Hit, Parsed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors = NDArray[np.float32]
+
+
+class Embedder(Protocol):
+    """Texts to unit vectors, so that a dot product is a cosine."""
+
+    @property
+    def digest(self) -> str:
+        """What tells this model from every other; an index remembers it."""
+
+    @property
+    def name(self) -> str:
+        """The model's name for people."""
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """One row a text, float32, of length 1; texts longer than the model reads are cut."""
+
+    def embed_question(self, question: str) -> Vectors:
+        """One vector of length 1, with the model's prompt for questions where it has one."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Tokens of each text as this model counts them, special tokens aside."""
+
+
+class Reader(Protocol):
+    """Reads passages for a question."""
+
+    def read(self, question: str, hits: Sequence[Hit]) -> list[Evidence]:
+        """The sentences of the hits that may answer, best first, each scored 0 to 1."""
+
+
+class Parser(Protocol):
+    """One family of file formats to text."""
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """The endings that it reads, lower case, with their dot."""
+
+    def parse(self, content: bytes) -> Parsed:
+        """Text, title, date and pages of a file's bytes; raises `Unparsable` with the reason where it cannot."""

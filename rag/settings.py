@@ -1,0 +1,150 @@
+"""One typed, frozen Settings: defaults < `whosays.toml` < environment < flags."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from pathlib import Path
+from typing import Any, cast, get_type_hints
+
+from rag.errors import BadSettings
+
+
+@dataclass(frozen=True)
+class EmbeddingSettings:
+    """The embedding model: a sentence-transformers model by name or folder, and where its converted form is kept."""
+
+    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+    cache: str = "~/.cache/whosays"
+
+
+@dataclass(frozen=True)
+class PassageSettings:
+    """How sources are cut; sizes in the embedding model's tokens, file size in megabytes."""
+
+    tokens: int = 200
+    overlap: int = 40
+    max_file_mb: int = 50
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """How many passages each search gives, and how many are read; `per_source` bounds one source's share."""
+
+    candidates: int = 50
+    top_k: int = 12
+    per_source: int = 4
+
+
+@dataclass(frozen=True)
+class AnswerSettings:
+    """How the answer is made; below `threshold` the sources are said not to say."""
+
+    threshold: float = 0.5
+    max_question: int = 4000
+    max_sentences: int = 4
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """The HTTP door; `workers` questions are answered at a time."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings; `index` is the index's folder, `model` what composes the answer."""
+
+    index: str = ".whosays"
+    model: str = "builtin"
+    log_level: str = "warning"
+    embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
+    passages: PassageSettings = field(default_factory=PassageSettings)
+    search: SearchSettings = field(default_factory=SearchSettings)
+    answer: AnswerSettings = field(default_factory=AnswerSettings)
+    service: ServiceSettings = field(default_factory=ServiceSettings)
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as plain nested dictionaries."""
+        return asdict(self)
+
+
+PREFIX = "WHOSAYS_"
+
+
+def load_settings(
+    environ: Mapping[str, str], folder: Path | None = None, flags: Mapping[str, Any] | None = None
+) -> Settings:
+    """The settings in force: defaults, then `whosays.toml` in `folder`, then the environment, then flags.
+
+    Environment variables are `WHOSAYS_INDEX`, `WHOSAYS_SEARCH__TOP_K`: two underscores part section and name.
+    Flags are dotted names (`"search.top_k"`); those that are None are left out. Raises BadSettings.
+    """
+    settings = Settings()
+    path = (folder or Path()) / "whosays.toml"
+    if path.is_file():
+        for name, value in _flat(_read_toml(path)).items():
+            settings = _with(settings, name, value, f"{path}")
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX):
+            name = variable.removeprefix(PREFIX).lower().replace("__", ".")
+            settings = _with(settings, name, text, f"the environment variable {variable}")
+    for name, value in (flags or {}).items():
+        if value is not None:
+            settings = _with(settings, name, value, f"--{name.rpartition('.')[2].replace('_', '-')}")
+    return settings
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise BadSettings(f"{path} cannot be read: {error}.", hint="Mend the file or remove it.") from error
+
+
+def _flat(table: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return flat
+
+
+def _with(settings: Settings, name: str, value: Any, place: str) -> Settings:
+    """The settings with one of them changed; `place` says in an error where the value came from."""
+    section, _, leaf = name.rpartition(".")
+    holder: Any = getattr(settings, section, None) if section else settings
+    if leaf not in getattr(holder, "__dataclass_fields__", {}) or is_dataclass(getattr(holder, leaf)):
+        raise BadSettings(f"{place} names the setting {name!r}, which does not exist.", hint=_known_names())
+    kind = get_type_hints(type(holder))[leaf]
+    changed: Any = replace(holder, **{leaf: _coerced(value, kind, name, place)})
+    whole: Any = replace(settings, **{section: changed}) if section else changed
+    return cast(Settings, whole)
+
+
+def _coerced(value: Any, kind: type, name: str, place: str) -> Any:
+    """The value in the setting's type; a text from the environment may spell a number."""
+    wanted = {int: "a whole number, 0 or more", float: "a number, 0 or more", str: "a text"}[kind]
+    refused = BadSettings(f"{place} sets {name} to {value!r}, but it takes {wanted}.", hint="Correct the value.")
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise refused
+    if kind is str:
+        if not isinstance(value, str):
+            raise refused
+        return value
+    try:
+        number = float(value)
+        coerced = kind(value)
+    except (ValueError, OverflowError):
+        raise refused from None
+    if not 0 <= number < float("inf") or coerced != number:
+        raise refused
+    return coerced
+
+
+def _known_names() -> str:
+    names = sorted(_flat(Settings().to_json()))
+    return "Settings are: " + ", ".join(names) + "."

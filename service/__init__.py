@@ -1,0 +1,1 @@
+"""Every door through which a person or a program asks."""
