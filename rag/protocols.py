@@ -51,3 +51,26 @@ class Parser(Protocol):
 
     def parse(self, content: bytes) -> Parsed:
         """Text, title, date and pages of a file's bytes; raises `Unparsable` with the reason where it cannot."""
+
+
+class Snapshot(Protocol):
+    """The index as it was at one moment, for one question."""
+
+    @property
+    def generation(self) -> str:
+        """What tells this state of the index from every other."""
+
+    def nearest_to(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
+        """The `k` passages nearest to a unit vector as (id, cosine), best first."""
+
+    def holding_words(self, words: Sequence[str], k: int) -> list[tuple[int, float]]:
+        """The `k` passages with the best BM25 for any of the words as (id, score), best first."""
+
+    def passages(self, ids: Sequence[int]) -> dict[int, Hit]:
+        """The passages with these ids as hits of score 0."""
+
+    def line_at(self, name: str, offset: int) -> int:
+        """The 1-based line of a source that holds `offset`."""
+
+    def page_at(self, name: str, offset: int) -> int | None:
+        """The 1-based page of a source that holds `offset`."""

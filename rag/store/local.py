@@ -1,0 +1,213 @@
+"""One SQLite file is the truth: sources, passages, vectors and full-text; the vector index is derived from it."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rag.errors import IndexMismatch, SourceUnknown
+from rag.records import Hit, Passage, Sentence, SentenceKind, Source, SourceSummary
+from rag.store import dense as dense_index
+from rag.store.dense import DenseIndex
+from rag.store.schema import open_for_reading, translated
+
+if TYPE_CHECKING:
+    from rag.protocols import Vectors
+
+SENTENCE_KINDS: tuple[SentenceKind, ...] = ("prose", "item", "heading", "other")
+
+
+@dataclass(frozen=True, slots=True)
+class Dense:
+    """The vectors of one generation: a base that may come from a file, and what was added since."""
+
+    generation: str
+    base: DenseIndex
+    file: str
+    delta: DenseIndex | None = None
+
+
+class LocalStore:
+    """The index for reading; safe to use from several threads. Each question gets its own snapshot."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._dense: Dense | None = None
+        self._lock = threading.Lock()
+        with self.snapshot():
+            pass  # a missing or damaged index shows now, not at the first question
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """The index as it is at this moment, however it changes meanwhile."""
+        connection = open_for_reading(self.folder)
+        try:
+            with translated(self.folder):
+                connection.execute("BEGIN")
+                yield Snapshot(self, connection)
+        finally:
+            connection.close()
+
+    def check_embedder(self, digest: str, name: str) -> None:
+        """Raise IndexMismatch unless the index was written with this embedding model."""
+        with self.snapshot() as snapshot:
+            written = snapshot.meta("embedder")
+            if written is not None and written != digest:
+                raise mismatch(snapshot.meta("embedder_name") or written, name, self.folder)
+
+    @property
+    def generation(self) -> str:
+        """What tells this state of the index from every other: the same contents have the same generation."""
+        with self.snapshot() as snapshot:
+            return snapshot.generation
+
+    @property
+    def passage_count(self) -> int:
+        """How many passages are indexed."""
+        with self.snapshot() as snapshot:
+            return snapshot.passage_count
+
+    def sources(self) -> list[SourceSummary]:
+        """Every source, by name."""
+        with self.snapshot() as snapshot:
+            return snapshot.sources()
+
+    def source(self, name: str) -> Source:
+        """One source with its text; raises SourceUnknown."""
+        with self.snapshot() as snapshot:
+            return snapshot.source(name)
+
+    def dense_at(self, snapshot: Snapshot) -> Dense:
+        """The vectors of the snapshot's generation, read once and kept until the index changes."""
+        with self._lock:
+            if self._dense is None or self._dense.generation != snapshot.generation:
+                self._dense = self._read_dense(snapshot)
+            return self._dense
+
+    def _read_dense(self, snapshot: Snapshot) -> Dense:
+        written = json.loads(snapshot.meta("dense") or "null")
+        if written is not None:
+            kept = self._dense if self._dense and self._dense.file == written["file"] else None
+            base = kept.base if kept else dense_index.load(self.folder / written["file"], written["last_id"])
+            if base is not None:
+                delta = snapshot.build_dense(after=base.last_id)
+                return Dense(snapshot.generation, base, written["file"], delta if len(delta) else None)
+        return Dense(snapshot.generation, snapshot.build_dense(), file="")
+
+
+class Snapshot:
+    """One unchanging view of the index; used by one thread, closed with its `with`."""
+
+    def __init__(self, store: LocalStore, connection: sqlite3.Connection) -> None:
+        self._store = store
+        self._connection = connection
+        self.generation = self.meta("generation") or "empty"
+
+    def meta(self, name: str) -> str | None:
+        """A named value of the index."""
+        row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    @property
+    def passage_count(self) -> int:
+        """How many passages are indexed."""
+        return int(self._connection.execute("SELECT coalesce(sum(passages), 0) FROM sources").fetchone()[0])
+
+    def sources(self) -> list[SourceSummary]:
+        """Every source, by name."""
+        rows = self._connection.execute(
+            "SELECT name, title, published, length(text), passages FROM sources ORDER BY name"
+        )
+        return [SourceSummary(*row) for row in rows]
+
+    def source(self, name: str) -> Source:
+        """One source with its text; raises SourceUnknown with the nearest names."""
+        row = self._connection.execute(
+            "SELECT name, path, text, digest, title, published, pages FROM sources WHERE name = ?", (name,)
+        ).fetchone()
+        if row is None:
+            names = [n for (n,) in self._connection.execute("SELECT name FROM sources ORDER BY name LIMIT 10000")]
+            near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+            hint = f"Did you mean {', '.join(near)}?" if near else "See what is indexed: whosays sources"
+            raise SourceUnknown(f"There is no source named {name!r} in the index.", hint=hint)
+        return Source(*row[:6], pages=tuple(json.loads(row[6])))
+
+    def nearest_to(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
+        """The `k` passages nearest to a unit vector as (id, cosine), best first."""
+        dense = self._store.dense_at(self)
+        found = dense.base.search(vector, 2 * k)
+        if dense.delta is not None:
+            found = sorted(found + dense.delta.search(vector, k), key=lambda pair: (-pair[1], pair[0]))
+        if dense.file:  # the base may still hold passages that were removed since
+            marks = ",".join("?" * len(found))
+            living = self._connection.execute(
+                f"SELECT passage_id FROM vectors WHERE passage_id IN ({marks})", [i for i, _ in found]
+            )
+            alive = {passage_id for (passage_id,) in living}
+            found = [(passage_id, score) for passage_id, score in found if passage_id in alive]
+        return found[:k]
+
+    def holding_words(self, words: Sequence[str], k: int) -> list[tuple[int, float]]:
+        """The `k` passages with the best BM25 for any of the words as (id, score), best first; titles count half."""
+        if not words:
+            return []
+        expression = " OR ".join('"' + word.replace('"', '""') + '"' for word in words)
+        rows = self._connection.execute(
+            "SELECT rowid, -bm25(words, 0.5, 1.0) AS score FROM words WHERE words MATCH ?"
+            " ORDER BY score DESC, rowid LIMIT ?",
+            (expression, k),
+        )
+        return [(int(passage_id), float(score)) for passage_id, score in rows]
+
+    def passages(self, ids: Sequence[int]) -> dict[int, Hit]:
+        """The passages with these ids as hits of score 0; ids that are gone are left out."""
+        marks = ",".join("?" * len(ids))
+        rows = self._connection.execute(
+            "SELECT p.id, s.name, p.start, p.end, p.text, p.sentences, p.heading, s.title, s.published"
+            f" FROM passages p JOIN sources s ON s.id = p.source_id WHERE p.id IN ({marks})",
+            list(ids),
+        )
+        return {row[0]: _hit(*row[1:]) for row in rows}
+
+    def line_at(self, name: str, offset: int) -> int:
+        """The 1-based line of a source that holds `offset`; lines end with \\n, \\r\\n or \\r."""
+        row = self._connection.execute(
+            "SELECT substr(text, 1, ?) FROM sources WHERE name = ?", (offset, name)
+        ).fetchone()
+        before: str = row[0]
+        return 1 + before.count("\n") + before.count("\r") - before.count("\r\n")
+
+    def page_at(self, name: str, offset: int) -> int | None:
+        """The 1-based page of a source that holds `offset`; None where its format has no pages."""
+        row = self._connection.execute("SELECT pages FROM sources WHERE name = ?", (name,)).fetchone()
+        return Source(name, "", "", "", pages=tuple(json.loads(row[0]))).page_at(offset)
+
+    def build_dense(self, after: int = 0) -> DenseIndex:
+        """The vector index over all passages, or over those added after a passage id."""
+        count = self._connection.execute("SELECT count(*) FROM vectors WHERE passage_id > ?", (after,)).fetchone()[0]
+        rows = self._connection.execute(
+            "SELECT passage_id, vector FROM vectors WHERE passage_id > ? ORDER BY passage_id", (after,)
+        )
+        return dense_index.build(rows, count, int(self.meta("dimension") or 1))
+
+
+def mismatch(written: str, named: str, folder: Path) -> IndexMismatch:
+    """The error for an index that was written with another embedding model."""
+    return IndexMismatch(
+        f"The index in {folder} was written with the embedding model {written}, but the settings name {named}.",
+        hint=f"Name {written} in the settings, or index again: whosays index PATH --index {folder} --rebuild",
+    )
+
+
+def _hit(
+    source: str, start: int, end: int, text: str, sentences: str, heading: str | None, title: str, published: str
+) -> Hit:
+    spans = tuple(Sentence(a, b, SENTENCE_KINDS[kind]) for a, b, kind in json.loads(sentences))
+    return Hit(Passage(source, start, end, text, spans, heading), score=0.0, title=title, published=published)
