@@ -1,0 +1,101 @@
+"""Dates in text: which there are, and which are the same."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rag.dates import Date, dates, resolved, same_date
+
+
+@pytest.mark.parametrize(
+    ("text", "written", "date"),
+    [
+        ("Founded in 2016 by", "2016", Date(0, 0, 2016)),
+        ("2024’s best", "2024", Date(0, 0, 2024)),
+        ("in mid-2024", "mid-2024", Date(0, 0, 2024)),
+        ("round in May 2024.", "May 2024", Date(0, 0, 2024, 5)),
+        ("Jan. 2024", "Jan. 2024", Date(0, 0, 2024, 1)),
+        ("on June 8, 2025,", "June 8, 2025", Date(0, 0, 2025, 6, 8)),
+        ("on JUNE 8, 2025,", "JUNE 8, 2025", Date(0, 0, 2025, 6, 8)),
+        ("on 8 June 2025", "8 June 2025", Date(0, 0, 2025, 6, 8)),
+        ("on the 8th of June", "8th of June", Date(0, 0, None, 6, 8)),
+        ("date 2025-06-08 Meta", "2025-06-08", Date(0, 0, 2025, 6, 8)),
+        ("on 13/08/2025", "13/08/2025", Date(0, 0, 2025, 8, 13)),
+        ("on 06/08/2025", "06/08/2025", Date(0, 0, 2025)),
+        ("in Q3 2024", "Q3 2024", Date(0, 0, 2024, quarter=3)),
+        ("third quarter of 2024", "third quarter of 2024", Date(0, 0, 2024, quarter=3)),
+        ("fiscal 2024", "fiscal 2024", Date(0, 0, 2024)),
+        ("in the 1990s", "the 1990s", Date(0, 0, 1990, decade=True)),
+        ("revenue last year and", "last year", Date(0, 0, relative=-1)),
+        ("Earlier this year, it", "Earlier this year", Date(0, 0, relative=0)),
+        ("two years ago", "two years ago", Date(0, 0, relative=-2)),
+        ("12 years ago", "12 years ago", Date(0, 0, relative=-12)),
+        ("declared in January that", "January", Date(0, 0, None, 1)),
+        ("January", "January", Date(0, 0, None, 1)),
+        ("built in 1849", "1849", Date(0, 0, 1849)),
+    ],
+)
+def test_a_date_is_found_with_its_exact_words(text: str, written: str, date: Date) -> None:
+    start = text.index(written)
+    assert dates(text) == [replace(date, start=start, end=start + len(written))]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$2000",
+        "2000 km",
+        "2000 employees",
+        "USD 2000",
+        "1849 ships",
+        "it may 20 times",
+        "May 20,000 people",
+        "2016.5",
+        "Mars 2000x",
+    ],
+)
+def test_amounts_and_verbs_are_no_dates(text: str) -> None:
+    assert dates(text) == []
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "same"),
+    [
+        ("May 2024", "2024", True),
+        ("May 2024", "Q2 2024", True),
+        ("May 2024", "in May", True),
+        ("in 1994", "the 1990s", True),
+        ("2024", "last year", True),
+        ("8 June 2025", "2025-06-08", True),
+        ("8 June 2025", "9 June 2025", False),
+        ("May 2024", "June 2024", False),
+        ("May 2024", "Q3 2024", False),
+        ("May 2024", "May 2025", False),
+        ("2004", "the 1990s", False),
+    ],
+)
+def test_a_coarser_date_is_the_same_date(a: str, b: str, same: bool) -> None:
+    assert same_date(*dates(a), *dates(b)) == same
+    assert same_date(*dates(b), *dates(a)) == same
+
+
+@pytest.mark.parametrize(
+    ("text", "published", "year"),
+    [
+        ("last year", "2025-06-08", 2024),
+        ("this year", "2025-06-08T10:00:00Z", 2025),
+        ("in January", "2025-06-08", 2025),
+        ("in August", "2025-06-08", 2024),
+        ("in 2016", "2025-06-08", 2016),
+        ("in August", "2025", None),
+        ("last year", None, None),
+        ("last year", "June 2025", None),
+    ],
+)
+def test_a_relative_date_is_resolved_from_the_day_of_writing(
+    text: str, published: str | None, year: int | None
+) -> None:
+    (date,) = dates(text)
+    assert resolved(date, published).year == year
