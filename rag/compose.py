@@ -1,0 +1,143 @@
+"""A judgement to the answer's sentences, with no language model: the sources' own words, and who says what."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from rag.cite import Draft, DraftPosition, Part, Quote
+from rag.questions import Asked
+from rag.records import Evidence
+from rag.weigh import Judgement, Saying, Stand
+
+BULLET = re.compile(r"^\s*(?:[-*•◦‣▪–]|\d+[.)]|[a-z]\))\s+")
+FOOTNOTE = re.compile(r"\[\d+\]")
+HASH = re.compile(r"[_-][0-9a-f]{8,}$")
+
+
+def compose(asked: Asked, judgement: Judgement, max_sentences: int) -> list[Draft]:
+    """The sentences of the answer to one question, each with the quotes that bear it."""
+    stands = judgement.stands
+    if judgement.outcome == "disputed":
+        return [_who_says(stand, names_of(stands)) for stand in stands]
+    if judgement.holds is not None:
+        return _yes_or_no(judgement, max_sentences)
+    if not stands:
+        return []
+    if asked.kind in ("amount", "date", "name", "place") and stands[0].best.value is not None:
+        return _value(stands, max_sentences)
+    return [_sentence(stand) for stand in stands[:max_sentences]]
+
+
+def positions(asked: Asked, judgement: Judgement) -> list[DraftPosition]:
+    """The values that the sources give, where the question asks for a single one."""
+    if asked.kind not in ("amount", "date"):
+        return []
+    return [
+        DraftPosition(stand.best.value, tuple(quote(s.evidence) for s in stand.sayings))
+        for stand in judgement.stands
+        if stand.best.value is not None
+    ]
+
+
+def short(asked: Asked, judgement: Judgement) -> str | None:
+    """The shortest exact answer; None where the question has none."""
+    if judgement.holds is not None:
+        return "Yes." if judgement.holds else "No."
+    single = judgement.stands and asked.kind in ("amount", "date", "name", "place")
+    return judgement.stands[0].best.value if single else None
+
+
+def quote(evidence: Evidence) -> Quote:
+    """The whole sentence of the evidence; a list's opening takes its items along."""
+    passage = evidence.hit.passage
+    end = evidence.sentence.end
+    if evidence.text.rstrip().endswith(":"):
+        for sentence in passage.sentences:
+            if sentence.start >= end and sentence.kind == "item":
+                end = sentence.end
+            elif sentence.start >= end:
+                break
+    return Quote(evidence.hit, evidence.sentence.start, end)
+
+
+def shown(text: str) -> str:
+    """A quote as a sentence of the answer: one line, without bullets, ending in a full stop; a list's items joined."""
+    lines = [re.sub(r"\s+", " ", FOOTNOTE.sub("", BULLET.sub("", line))).strip() for line in text.splitlines()]
+    if lines and lines[0].endswith(":"):
+        joined = f"{lines[0]} " + "; ".join(line.rstrip(".;") for line in lines[1:] if line)
+    else:
+        joined = " ".join(line for line in lines if line)
+    return joined if re.search(r"[.!?…][\"'”’»)\]]*$", joined) else f"{joined.rstrip(' :;,')}."
+
+
+def names_of(stands: Sequence[Stand]) -> dict[str, str]:
+    """What the sources are called in a sentence: the file's name without folder, ending and trailing hash."""
+    sources = sorted({saying.source for stand in stands for saying in stand.sayings})
+    brief = {source: HASH.sub("", PurePosixPath(source).stem) or source for source in sources}
+    taken = list(brief.values())
+    return {source: name if taken.count(name) == 1 else source for source, name in brief.items()}
+
+
+def _who_says(stand: Stand, names: dict[str, str]) -> Draft:
+    """ "$13.8 billion according to 002 and 003; approximately $14 billion according to 000." """
+    parts: list[Part] = []
+    for written, sayings in _by_writing(stand.sayings):
+        who = _enumerated([names[s.source] for s in sayings])
+        lead = "; " if parts else ""
+        parts.append(Part(f"{lead}{written} according to {who}", tuple(quote(s.evidence) for s in sayings)))
+    return Draft((*parts, Part(".", ())), "disputed")
+
+
+def _value(stands: Sequence[Stand], max_sentences: int) -> list[Draft]:
+    """The best sentence, then who else gives the value and how they write it, then what others add."""
+    lead = stands[0]
+    drafts = [_quoted(lead.best)]
+    others = lead.sayings[1:]
+    if others:
+        names = names_of([lead])
+        parts: list[Part] = []
+        for written, sayings in _by_writing(others):
+            who = _enumerated([names[s.source] for s in sayings])
+            verb = "say" if len(sayings) > 1 else "says"
+            lead_in = "; " if parts else ""
+            text = f"{lead_in}{who} {'also ' if not parts else ''}{verb} {written}"
+            parts.append(Part(text, tuple(quote(s.evidence) for s in sayings)))
+        drafts.append(Draft((*parts, Part(".", ()))))
+    return drafts + [_sentence(stand) for stand in stands[1 : max_sentences - 1]]
+
+
+def _yes_or_no(judgement: Judgement, max_sentences: int) -> list[Draft]:
+    word = "Yes" if judgement.holds else "No"
+    first, *rest = judgement.stands
+    text = shown(_words(quote(first.best.evidence)))
+    opening = Draft((Part(f"{word}: {text}", tuple(quote(s.evidence) for s in first.sayings)),))
+    return [opening, *(_sentence(stand) for stand in rest[: max_sentences - 1])]
+
+
+def _sentence(stand: Stand) -> Draft:
+    return Draft((Part(shown(_words(quote(stand.best.evidence))), tuple(quote(s.evidence) for s in stand.sayings)),))
+
+
+def _quoted(saying: Saying) -> Draft:
+    span = quote(saying.evidence)
+    return Draft((Part(shown(_words(span)), (span,)),))
+
+
+def _words(span: Quote) -> str:
+    offset = span.hit.passage.start
+    return span.hit.passage.text[span.start - offset : span.end - offset]
+
+
+def _by_writing(sayings: Sequence[Saying]) -> list[tuple[str, list[Saying]]]:
+    """The sayings by how they write the value, in the order of their first."""
+    written: dict[str, list[Saying]] = {}
+    for saying in sayings:
+        written.setdefault(saying.value or "", []).append(saying)
+    return list(written.items())
+
+
+def _enumerated(names: Sequence[str]) -> str:
+    names = sorted(names)
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

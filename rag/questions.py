@@ -1,0 +1,151 @@
+"""What a question asks for: the kind of its answer, its words and names, and its parts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+Kind = Literal["amount", "date", "name", "place", "yesno", "reason", "list", "text"]
+
+STOP_WORDS = frozenset(
+    "a about actually all also am an and any are as at be because been being but by can could did do does"
+    " doing for from get had has have he her him his how i if in into is it its itself just like may me"
+    " might must my of on or our out over please shall she should so some such tell than that the their"
+    " them there these they this those to us was we were what when where which who whom whose why will"
+    " with would you your know say says said many much ever".split()
+)
+
+AUXILIARIES = (
+    "is|are|was|were|am|do|does|did|has|have|had|can|could|will|would|shall|should|may|might|must|isn't|aren't|wasn't"
+    "|weren't|don't|doesn't|didn't|hasn't|haven't|can't|couldn't|won't|wouldn't"
+)
+# "Can you tell me", "Could you please say", "I would like to know": the question proper begins behind them.
+COURTESY = re.compile(
+    r"^\s*(?:please[, ]+|hi[, ]+|hello[, ]+|so[, ]+|and[, ]+"
+    r"|(?:can|could|would|will) you (?:please )?(?:tell|say|explain)(?: to)?(?: me)?,? "
+    r"|(?:i would|i'd) like to know,? |do you know |(?:please )?tell me,? |is it (?:true|correct|right) that )+",
+    re.IGNORECASE,
+)
+YES_NO = re.compile(rf"^(?:{AUXILIARIES})\b", re.IGNORECASE)
+CLAIMED = re.compile(r"\bis it (?:true|correct|right) that\b", re.IGNORECASE)
+
+MEASURES = "amount|number|share|percentage|percent|price|cost|size|total|sum|figure"
+MANY = (
+    "companies|firms|apps|models|customers|clients|partners|products|advantages|benefits|reasons|fields|areas|countries"
+    "|labs|names|people|organi[sz]ations|risks|concerns"
+)
+ONE = "company|firm|person|man|woman|organi[sz]ation|division|lab|founder|ceo|body|agency|regulator"
+# In this order: the first that fits is the kind of the question.
+PATTERNS: tuple[tuple[Kind, str], ...] = (
+    (
+        "reason",
+        r"\bwhy\b|^how come\b|\bwhat (?:made|makes|(?:is|are|was|were) the reasons?|caused)\b|\bfor what reason",
+    ),
+    ("date", r"^when\b|\b(?:what|which) (?:year|date|day|month|time)\b|\bwhen (?:was|were|did|is|will|does)\b"),
+    ("place", r"^where\b|\b(?:what|which) (?:place|city|country|countries|cities|state|region|location)\b"),
+    ("amount", r"\bhow (?:much|many|big|large|high|old|far|long|expensive|tall|wide|heavy|fast)\b"),
+    ("amount", rf"\bwhat (?:(?:is|was|were|are) )?(?:(?:the|its|their|his|her) )?(?:{MEASURES})\b|\bprice tag\b"),
+    ("amount", r"\b(?:valuation|worth|revenues?|sales|turnover|profits?|count|cost|price)\b(?!.*\b(?:why|who|when)\b)"),
+    (
+        "list",
+        rf"^(?:list|name|enumerate)\b|\b(?:which|what) (?:\w+ )?(?:kinds? of |sorts? of )?(?:{MANY})\b|\bwho are\b",
+    ),
+    ("name", rf"^whom?\b|^whose\b|\bby whom\b|\b(?:which|what) (?:\w+ )?(?:{ONE})\b"),
+)
+COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in PATTERNS)
+PROSPECTIVE = re.compile(
+    r"\b(?:will|would|could|might|may|going to|expect(?:s|ed)?|plan(?:s|ned)?|project(?:s|ed)|forecasts?|predict\w*"
+    r"|targets?|aims?|proposed|potential\w*|considering|thinking|next|soon|in talks|intends?)\b",
+    re.IGNORECASE,
+)
+WORD = re.compile(r"[^\W_](?:[\w.'’&-]*[^\W_])?")
+YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
+WH = "who|whom|by whom|what|when|where|why|which|how"
+JOINED = re.compile(rf"^(?P<first>.+?),? and (?P<second>(?:(?:in|on|at|by|for) )?(?:{WH})\b.*)$", re.IGNORECASE)
+ASKING = re.compile(rf"(?:(?:in|on|at|by|for) )?(?:{WH})\b", re.IGNORECASE)
+QUESTION_WORDS = frozenset("who whom what when where why how which in year".split())
+NAME_STARTERS = frozenset(
+    "who whom whose what which when where why how is are was were am do does did has have had can could"
+    " will would shall should may might must the a an in on at of for to and or if besides list name"
+    " please tell i by from with".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a question asks for; `words` are its content words as written, `names` those that look like names."""
+
+    kind: Kind
+    words: tuple[str, ...]
+    names: tuple[str, ...]
+    years: tuple[str, ...]
+    prospective: bool
+
+
+def analyse(question: str) -> Asked:
+    """What a question asks for: the kind of answer by its wording, its content words, names and years."""
+    proper = COURTESY.sub("", question).strip()
+    words = tuple(w for w in WORD.findall(proper) if w.lower().removesuffix("'s") not in STOP_WORDS)
+    return Asked(
+        _kind(question, proper),
+        words,
+        tuple(_names(proper)),
+        tuple(YEAR.findall(proper)),
+        bool(PROSPECTIVE.search(proper)),
+    )
+
+
+def search_words(question: str) -> list[str]:
+    """The words to look up in the full-text index, each once: content words, or all words where there are none."""
+    words = list(analyse(question).words) or WORD.findall(question)
+    plain = [re.sub(r"['’]s$", "", word).lower() for word in words]
+    return list(dict.fromkeys(plain))[:64]
+
+
+def parts(question: str) -> list[str]:
+    """The questions that a many-part question joins, each standing alone; most questions are their own only part.
+
+    "In which year was Acme founded, and by whom?" gives "In which year was Acme founded?" and "By whom was Acme
+    founded?": a second part that is only a question word borrows the words of the first.
+    """
+    body = question.strip().rstrip("?!. ")
+    joined = JOINED.match(body)
+    if joined is None or not ASKING.match(joined["first"]):
+        return [question]
+    first, second = joined["first"], joined["second"]
+    if len(second.split()) <= 3 or re.search(r"\b(?:it|its|they|their|he|she|that)\b", second, re.IGNORECASE):
+        borrowed = [word for word in first.split() if word.lower() not in QUESTION_WORDS]
+        second = " ".join([second, *borrowed])
+    return [f"{first}?", f"{second[0].upper()}{second[1:]}?"]
+
+
+@lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """The word's stem, lower case, for comparing words across their forms (Snowball English)."""
+    import snowballstemmer
+
+    plain = re.sub(r"['’]s?$", "", word.lower())
+    return str(snowballstemmer.stemmer("english").stemWord(plain))
+
+
+def _kind(question: str, proper: str) -> Kind:
+    if CLAIMED.search(question) or (YES_NO.match(proper) and " or " not in proper):
+        return "yesno"
+    for kind, pattern in COMPILED:
+        if pattern.search(proper):
+            return kind
+    return "text"
+
+
+def _names(proper: str) -> list[str]:
+    """Runs of capitalised words and the initials-with-digits of products, question words aside."""
+    names = []
+    for match in re.finditer(r"\b[A-Z][\w&.-]*(?:['’]s)?(?:\s+(?:[A-Z][\w&.-]*|\d+)(?:['’]s)?)*", proper):
+        words = [re.sub(r"['’]s$", "", w).rstrip(".") for w in match.group().split()]
+        while words and words[0].lower() in NAME_STARTERS:
+            words.pop(0)
+        if words:
+            names.append(" ".join(words))
+    return names

@@ -1,0 +1,212 @@
+"""Evidence to a judgement: which values the sources give, who agrees with whom, or that they do not say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rag.questions import Asked, stem
+from rag.records import Evidence, Outcome, Reason
+from rag.values import Date, Figure, agree, dates, figures, moment, normal, same_date, same_moment
+
+ECHO = 0.3  # a sentence that gives the leading value needs this share of the threshold to count as agreement
+RIVAL = 0.6  # a sentence that gives another value needs this share of the leader's score to dispute it
+AGREEING = 0.1  # what each further source adds to the weight of a value
+NEXT = 0.5  # the same for a further sentence of a description, a reason or a list
+SAME_WORDS = 0.75  # sentences that share more of their words say the same
+
+
+@dataclass(frozen=True, slots=True)
+class Saying:
+    """What one sentence says: the value as it is written there, or None where the whole sentence is the answer."""
+
+    evidence: Evidence
+    value: str | None = None
+
+    @property
+    def source(self) -> str:
+        """Who says it."""
+        return self.evidence.hit.passage.source
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Sayings that agree, the best first, one a source."""
+
+    sayings: tuple[Saying, ...]
+
+    @property
+    def best(self) -> Saying:
+        """The saying to quote."""
+        return self.sayings[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the evidence comes to: the stands, the leading one first; `holds` answers a yes/no question."""
+
+    outcome: Outcome
+    stands: tuple[Stand, ...]
+    confidence: float
+    reason: Reason | None = None
+    holds: bool | None = None
+
+
+def weigh(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> Judgement:
+    """Judge the evidence for one question; what scores below `threshold` does not answer."""
+    evidence = sorted(evidence, key=lambda e: (-e.score, e.hit.passage.source, e.sentence.start))
+    top = evidence[0].score if evidence else 0.0
+    if top < threshold:
+        return Judgement("not_in_sources", (), 1.0 - top, _why_not(asked, evidence))
+    if asked.kind == "yesno":
+        return _yes_or_no(evidence, threshold)
+    if asked.kind in ("amount", "date", "name", "place"):
+        stands = _by_value(asked, evidence, threshold)
+        if stands:
+            disputed = len(stands) > 1 and asked.kind in ("amount", "date")
+            return Judgement("disputed" if disputed else "answered", stands, _confidence(stands[0]))
+    stands = _by_words(evidence, threshold)
+    return Judgement("answered", stands, _confidence(stands[0]))
+
+
+def _why_not(asked: Asked, evidence: Sequence[Evidence]) -> Reason:
+    if not evidence:
+        return "nothing_retrieved"
+    return "premise_not_in_sources" if asked.kind == "reason" else "no_passage_answers"
+
+
+def _confidence(stand: Stand) -> float:
+    """The chance that at least one of the agreeing sayings is right, were they independent."""
+    wrong = 1.0
+    for saying in stand.sayings:
+        wrong *= 1.0 - saying.evidence.score
+    return 1.0 - wrong
+
+
+# ---- values ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Valued:
+    """A saying with its value as something that can be compared."""
+
+    saying: Saying
+    value: Figure | Date | str
+    prospective: bool = False
+
+
+def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> tuple[Stand, ...]:
+    """The values that the evidence gives, grouped by agreement, the leading value first."""
+    valued = [v for v in (_valued(asked, e) for e in evidence if e.score >= ECHO * threshold) if v is not None]
+    strong = [v for v in valued if v.saying.evidence.score >= threshold]
+    if not strong:
+        return ()
+    kept = _same_question(asked, strong[0], valued)
+    groups: list[list[_Valued]] = []
+    for candidate in kept:
+        home = next((g for g in groups if _agree(g[0].value, candidate.value)), None)
+        if home is not None:
+            if all(candidate.saying.source != other.saying.source for other in home):
+                home.append(candidate)
+        elif candidate.saying.evidence.score >= threshold:
+            groups.append([candidate])
+    if not groups:
+        return ()
+    # The best sentence leads; agreement of further sources only tips what is nearly even.
+    groups.sort(key=lambda g: (-g[0].saying.evidence.score * (1 + AGREEING * (len(g) - 1)), g[0].saying.source))
+    lead = max(v.saying.evidence.score for v in groups[0])
+    rivals = [g for g in groups[1:] if g[0].saying.evidence.score >= RIVAL * lead and _contradicts(g, groups[0])]
+    return tuple(Stand(tuple(v.saying for v in g)) for g in (groups[0], *rivals))
+
+
+def _valued(asked: Asked, evidence: Evidence) -> _Valued | None:
+    """The value in the answering words of a sentence; None where there is none of the kind that is asked for."""
+    answer = evidence.answer_text
+    if answer is None:
+        return None
+    offset = evidence.hit.passage.start
+    start, end = evidence.answer or (0, 0)
+    begin = evidence.sentence.start
+    if asked.kind == "amount":
+        for figure in figures(evidence.text):
+            if figure.start + begin < end and start < figure.end + begin:
+                written = evidence.text[figure.start : figure.end]
+                when = moment(evidence.text, figure)
+                return _Valued(Saying(evidence, written), figure, when.prospective)
+        return None
+    if asked.kind == "date":
+        found = dates(evidence.hit.passage.text[start - offset : end - offset])
+        return _Valued(Saying(evidence, answer), found[0]) if found else None
+    return _Valued(Saying(evidence, answer), normal(answer))
+
+
+def _same_question(asked: Asked, first: _Valued, valued: Sequence[_Valued]) -> list[_Valued]:
+    """Those that speak of the same quantity, unit and moment as what is asked."""
+    if not isinstance(first.value, Figure):
+        return list(valued)
+    lead = next((v for v in valued if v.prospective == asked.prospective), first)
+    if lead.saying.evidence.score < RIVAL * first.saying.evidence.score:
+        lead = first
+    when = moment(lead.saying.evidence.text, lead.value) if isinstance(lead.value, Figure) else None
+    kept = []
+    for candidate in valued:
+        value = candidate.value
+        if not isinstance(value, Figure) or not isinstance(lead.value, Figure) or value.unit != lead.value.unit:
+            continue
+        other = moment(candidate.saying.evidence.text, value)
+        agreeing = agree(value, lead.value)
+        if agreeing or (candidate.prospective == lead.prospective and when is not None and same_moment(other, when)):
+            kept.append(candidate)
+    return kept
+
+
+def _agree(one: Figure | Date | str, other: Figure | Date | str) -> bool:
+    if isinstance(one, Figure) and isinstance(other, Figure):
+        return agree(one, other)
+    if isinstance(one, Date) and isinstance(other, Date):
+        return same_date(one, other)
+    if isinstance(one, str) and isinstance(other, str):
+        shorter, longer = sorted((set(one.split()), set(other.split())), key=len)
+        return bool(shorter) and shorter <= longer
+    return False
+
+
+def _contradicts(group: Sequence[_Valued], lead: Sequence[_Valued]) -> bool:
+    """Whether another source than the lead's gives the other value; one source does not dispute itself."""
+    return {v.saying.source for v in group}.isdisjoint(v.saying.source for v in lead)
+
+
+# ---- whole sentences ---------------------------------------------------------------------------
+
+
+def _by_words(evidence: Sequence[Evidence], threshold: float) -> tuple[Stand, ...]:
+    """The sentences that answer, those that say the same in the same words together, the best first."""
+    top = evidence[0].score
+    stands: list[list[Saying]] = []
+    for e in evidence:
+        if e.score < max(threshold, NEXT * top):
+            continue
+        home = next((s for s in stands if alike(s[0].evidence.text, e.text)), None)
+        if home is None:
+            stands.append([Saying(e, e.answer_text)])
+        elif all(e.hit.passage.source != saying.source for saying in home):
+            home.append(Saying(e, e.answer_text))
+    return tuple(Stand(tuple(sayings)) for sayings in stands)
+
+
+def alike(one: str, other: str) -> bool:
+    """Whether two sentences share most of their words."""
+    first, second = ({stem(w) for w in normal(text).split()} for text in (one, other))
+    return len(first & second) >= SAME_WORDS * max(len(first), len(second), 1)
+
+
+# ---- yes or no ---------------------------------------------------------------------------------
+
+
+def _yes_or_no(evidence: Sequence[Evidence], threshold: float) -> Judgement:
+    """Whether the best sentences bear or deny what is asked; those that say otherwise than the best are left out."""
+    strong = [e for e in evidence if e.score >= threshold]
+    denies = strong[0].contradicts
+    agreeing = [e for e in strong if e.contradicts == denies]
+    stands = _by_words(agreeing, threshold)
+    return Judgement("answered", stands, _confidence(stands[0]), holds=not denies)

