@@ -11,6 +11,7 @@ from rag.questions import Asked
 from rag.records import Evidence
 from rag.weigh import Judgement, Saying, Stand
 
+LONGEST_LIST = 8  # items; of a longer list only the item itself is quoted
 BULLET = re.compile(r"^\s*(?:[-*•◦‣▪–]|\d+[.)]|[a-z]\))\s+")
 FOOTNOTE = re.compile(r"\[\d+\]")
 HASH = re.compile(r"[_-][0-9a-f]{8,}$")
@@ -50,16 +51,20 @@ def short(asked: Asked, judgement: Judgement) -> str | None:
 
 
 def quote(evidence: Evidence) -> Quote:
-    """The whole sentence of the evidence; a list's opening takes its items along."""
-    passage = evidence.hit.passage
-    end = evidence.sentence.end
-    if evidence.text.rstrip().endswith(":"):
-        for sentence in passage.sentences:
-            if sentence.start >= end and sentence.kind == "item":
-                end = sentence.end
-            elif sentence.start >= end:
-                break
-    return Quote(evidence.hit, evidence.sentence.start, end)
+    """The whole sentence of the evidence; of a short list its opening and all its items, which say little alone."""
+    sentences = evidence.hit.passage.sentences
+    place = next(n for n, s in enumerate(sentences) if s.start == evidence.sentence.start)
+    first = last = place
+    # Bullets are sentences of their own kind, "other", between the items.
+    while first > 0 and sentences[first].kind in ("item", "other"):
+        first -= 1
+    while last + 1 < len(sentences) and sentences[last + 1].kind in ("item", "other"):
+        last += 1
+    items = [n for n in range(first + 1, last + 1) if sentences[n].kind == "item"]
+    opens = evidence.hit.passage.sentence_text(sentences[first]).endswith(":")
+    if opens and 0 < len(items) <= LONGEST_LIST:
+        return Quote(evidence.hit, sentences[first].start, sentences[items[-1]].end)
+    return Quote(evidence.hit, evidence.sentence.start, evidence.sentence.end)
 
 
 def shown(text: str) -> str:

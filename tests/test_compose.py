@@ -11,13 +11,16 @@ from rag.weigh import Saying, Stand
 LIST = "It could give Acme:\n- Speed\n- Money\nThat is all."
 
 
-def evidence(source: str = "a.txt") -> Evidence:
-    sentences = (Sentence(0, 19), Sentence(22, 27, "item"), Sentence(30, 35, "item"), Sentence(36, 48))
-    return Evidence(Hit(Passage(source, 0, len(LIST), LIST, sentences), 1.0), sentences[0], 0.9)
+def evidence(source: str = "a.txt", place: int = 0) -> Evidence:
+    bullets = (Sentence(20, 21, "other"), Sentence(28, 29, "other"))
+    items = (Sentence(22, 27, "item"), Sentence(30, 35, "item"))
+    sentences = (Sentence(0, 19), bullets[0], items[0], bullets[1], items[1], Sentence(36, 48))
+    return Evidence(Hit(Passage(source, 0, len(LIST), LIST, sentences), 1.0), sentences[place], 0.9)
 
 
-def test_the_opening_of_a_list_takes_its_items_along() -> None:
-    span = quote(evidence())
+@pytest.mark.parametrize("place", [0, 2, 4])
+def test_a_short_list_is_quoted_whole_from_its_opening(place: int) -> None:
+    span = quote(evidence(place=place))
     assert LIST[span.start : span.end] == "It could give Acme:\n- Speed\n- Money"
     assert shown(LIST[span.start : span.end]) == "It could give Acme: Speed; Money."
 
