@@ -1,0 +1,25 @@
+# Whosays: build with `docker build -t whosays .`, run with `docker run -p 8000:8000 -v "$PWD/docs:/docs:ro" whosays`.
+FROM python:3.11-slim-bookworm
+
+RUN useradd --create-home --uid 10001 whosays
+WORKDIR /app
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY rag rag
+COPY service service
+COPY eval eval
+COPY seeds seeds
+
+# The CPU build of torch: the default one brings gigabytes of CUDA.
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" --constraint constraints.txt ".[documents]"
+
+ENV WHOSAYS_INDEX=/data/index WHOSAYS_EMBEDDING__CACHE=/data/cache PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+RUN mkdir /data && chown whosays:whosays /data
+USER whosays
+# The converted embedding model and the example's index are part of the image: the first answer needs no waiting.
+RUN whosays index seeds
+VOLUME /data
+EXPOSE 8000
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/readyz', timeout=4)"]
+CMD ["whosays", "serve", "--host", "0.0.0.0"]

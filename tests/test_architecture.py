@@ -1,0 +1,218 @@
+"""The house: who may import whom, and where the heavy imports live. A module without a row fails."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("rag", "service", "eval")
+
+# floor of every module; imports go to lower floors, or to the same floor where the comment says so
+FLOORS = {
+    "rag": 0,
+    "rag.records": 1,
+    "rag.errors": 1,
+    "rag.logs": 1,
+    "rag.protocols": 2,
+    "rag.settings": 2,
+    "rag.dates": 2,
+    "rag.figures": 2,
+    "rag.values": 2,
+    "rag.questions": 2,
+    "rag.split": 2,
+    "rag.cite": 2,
+    "rag.store": 2,
+    "rag.store.schema": 2,
+    "rag.store.dense": 2,
+    "rag.store.local": 2,
+    "rag.store.writer": 2,
+    "rag.backends": 2,
+    "rag.backends.openvino": 2,
+    "rag.backends.sentence_transformers": 2,
+    "rag.backends.scoring": 2,
+    "rag.backends.trained_reader": 2,
+    "rag.backends.llama_index": 2,
+    "rag.backends.plain_text": 2,
+    "rag.backends.html": 2,
+    "rag.backends.pdf": 2,
+    "rag.backends.word": 2,
+    "rag.load": 3,
+    "rag.retrieve": 3,
+    "rag.read": 3,
+    "rag.weigh": 3,
+    "rag.reader": 3,
+    "rag.reader.data": 3,
+    "rag.reader.perturb": 3,
+    "rag.reader.model": 3,
+    "rag.reader.train": 3,
+    "rag.reader.measure": 3,
+    "rag.reader.export": 3,
+    "rag.compose": 3,
+    "rag.converse": 3,
+    "rag.indexing": 4,
+    "rag.answering": 4,
+    "rag.wiring": 5,
+    "service": 6,
+    "service.cli": 6,
+    "service.repl": 6,
+    "service.render": 6,
+    "service.app": 6,
+    "service.routes": 6,
+    "service.schemas": 6,
+    "service.problems": 6,
+    "eval": 6,
+    "eval.cases": 6,
+    "eval.metrics": 6,
+    "eval.run": 6,
+    "eval.report": 6,
+    "eval.command": 6,
+}
+
+# third-party packages and the only modules that may import them; the standard library is free
+ROOMS = {
+    "numpy": ("rag.store", "rag.backends", "rag.protocols", "rag.reader", "eval"),
+    "faiss": ("rag.store.dense",),
+    "openvino": ("rag.backends", "rag.reader"),
+    "tokenizers": ("rag.backends", "rag.reader"),
+    "torch": ("rag.backends.sentence_transformers", "rag.reader"),
+    "transformers": ("rag.backends.sentence_transformers", "rag.reader"),
+    "sentence_transformers": ("rag.backends.sentence_transformers",),
+    "huggingface_hub": ("rag.backends.sentence_transformers",),
+    "llama_index": ("rag.backends",),
+    "trafilatura": ("rag.backends.html",),
+    "pypdfium2": ("rag.backends.pdf",),
+    "docx": ("rag.backends.word",),
+    "charset_normalizer": ("rag.backends.plain_text",),
+    "sentencex": ("rag.split", "rag.reader"),
+    "snowballstemmer": ("rag.questions",),
+    "fastapi": ("service",),
+    "starlette": ("service",),
+    "uvicorn": ("service",),
+    "pydantic": ("service",),
+    "typer": ("service", "eval.command"),
+    "click": ("service", "eval.command"),
+    "rich": ("service", "eval.command", "eval.report"),
+    "prompt_toolkit": ("service.repl",),
+}
+
+# what the doors may use of the house
+DOORS_MAY_USE = {
+    "rag.wiring", "rag.answering", "rag.indexing", "rag.records", "rag.errors", "rag.settings", "rag.logs", "rag.values"
+}  # fmt: skip
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the project by its dotted name."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """The dotted names that a file imports, wherever it does so; `from rag import compose` counts as rag.compose."""
+    known = modules()
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            below = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= (below & known.keys()) or {node.module}
+    return names
+
+
+def within(name: str, rooms: tuple[str, ...]) -> bool:
+    return any(name == room or name.startswith(f"{room}.") for room in rooms)
+
+
+def test_every_module_has_a_row_and_every_row_a_module() -> None:
+    assert set(modules()) == set(FLOORS)
+
+
+@pytest.mark.parametrize("name", sorted(FLOORS))
+def test_no_import_runs_upward(name: str) -> None:
+    upward = {other for other in imports(modules()[name]) if FLOORS.get(other, -1) > FLOORS[name]}
+    assert upward == set()
+
+
+def test_there_is_no_circle() -> None:
+    graph = {name: {o for o in imports(path) if o in FLOORS and o != name} for name, path in modules().items()}
+    while graph:
+        leaves = {name for name, below in graph.items() if not below & graph.keys()}
+        assert leaves, f"these modules import one another: {sorted(graph)}"
+        graph = {name: below for name, below in graph.items() if name not in leaves}
+
+
+@pytest.mark.parametrize("name", sorted(FLOORS))
+def test_third_parties_stay_in_their_rooms(name: str) -> None:
+    roots = {other.split(".")[0] for other in imports(modules()[name])}
+    third = {root for root in roots if root not in sys.stdlib_module_names and root not in PACKAGES}
+    assert {root for root in third if not within(name, ROOMS.get(root, ()))} == set()
+
+
+def test_no_back_end_imports_another() -> None:
+    for name, path in modules().items():
+        if name.startswith("rag.backends."):
+            assert {o for o in imports(path) if o.startswith("rag.backends.")} <= {name}, name
+
+
+@pytest.mark.parametrize("name", sorted(n for n in FLOORS if FLOORS[n] == 6 and "." in n))
+def test_doors_use_only_the_front_of_the_house(name: str) -> None:
+    used = {other for other in imports(modules()[name]) if other.startswith("rag.")}
+    assert used <= DOORS_MAY_USE
+    other_door = "eval" if name.startswith("service") else "service"
+    tie = {"eval.command"} if name == "service.cli" else set()  # the command line mounts the evaluation lazily
+    assert {o for o in imports(modules()[name]) if o.split(".")[0] == other_door} <= tie
+
+
+@pytest.mark.parametrize("path", sorted(modules().values()), ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_functions_stay_short(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert len(text.splitlines()) <= 400
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert (node.end_lineno or 0) - node.lineno < 60, f"{node.name} is too long"
+
+
+HEAVY = {"torch", "transformers", "sentence_transformers", "llama_index", "faiss", "openvino", "fastapi"}
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules that a fresh Python holds after running the code."""
+    script = f"{code}\nimport sys\nprint('LOADED', *{{m.split('.')[0] for m in sys.modules}})"
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    return set(run.stdout.splitlines()[-1].split()[1:])
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        pytest.param("import rag", id="import rag"),
+        pytest.param("import service.cli", id="import the command line"),
+        pytest.param(
+            "from service.cli import main\nimport sys\nsys.argv = ['whosays', '--help']\n"
+            "try:\n    main()\nexcept SystemExit:\n    pass",
+            id="whosays --help",
+        ),
+    ],
+)
+def test_a_cold_start_loads_nothing_heavy(code: str) -> None:
+    assert loaded_by(code) & (HEAVY | {"numpy"}) == set()
+
+
+def test_answering_with_the_built_in_model_loads_no_torch(seeds_index: Path) -> None:
+    loaded = loaded_by(
+        "from rag.settings import Settings\nfrom rag.wiring import open_answerer\n"
+        f"answer = open_answerer(Settings(index={str(seeds_index)!r})).ask('Who founded Scale AI?')\n"
+        "assert 'Wang' in answer.text, answer.text"
+    )
+    assert loaded & {"torch", "transformers", "sentence_transformers", "llama_index"} == set()
+    assert "openvino" in loaded
