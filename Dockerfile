@@ -1,4 +1,8 @@
-# Whosays: build with `docker build -t whosays .`, run with `docker run -p 8000:8000 -v "$PWD/docs:/docs:ro" whosays`.
+# Build: `docker build -t whosays .`
+# Run: `docker run --name whosays -p 127.0.0.1:8000:8000 -v whosays:/data -v "$PWD/docs:/docs:ro" whosays`
+# Your own documents, at any time: `docker exec whosays whosays index /docs`
+# Only /data and /tmp are written, so `--read-only --tmpfs /tmp` works. A folder in place of the volume has to belong to
+# user 10001.
 FROM python:3.11-slim-bookworm
 
 RUN useradd --create-home --uid 10001 whosays
@@ -11,13 +15,14 @@ COPY seeds seeds
 
 # The CPU build of torch: the default one brings gigabytes of CUDA.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" --constraint constraints.txt ".[documents]"
+RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" --constraint constraints.txt ".[documents]" \
+    && rm -rf build whosays.egg-info
 
 ENV WHOSAYS_INDEX=/data/index WHOSAYS_EMBEDDING__CACHE=/data/cache PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN mkdir /data && chown whosays:whosays /data
 USER whosays
-# The converted embedding model and the example's index are part of the image: the first answer needs no waiting.
-RUN whosays index seeds
+# The converted and compiled models and the example's index are part of the image: the first answer needs no waiting.
+RUN whosays index seeds && whosays ask "Who founded Scale AI?"
 VOLUME /data
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s \

@@ -36,7 +36,7 @@ def positions(asked: Asked, judgement: Judgement) -> list[DraftPosition]:
     if asked.kind not in ("amount", "date"):
         return []
     return [
-        DraftPosition(stand.best.value, tuple(quote(s.evidence) for s in stand.sayings))
+        DraftPosition(_by_writing(stand.sayings)[0][0], tuple(quote(s.evidence) for s in stand.sayings))
         for stand in judgement.stands
         if stand.best.value is not None
     ]
@@ -47,7 +47,9 @@ def short(asked: Asked, judgement: Judgement) -> str | None:
     if judgement.holds is not None:
         return "Yes." if judgement.holds else "No."
     single = judgement.stands and asked.kind in ("amount", "date", "name", "place")
-    return judgement.stands[0].best.value if single else None
+    if not single or judgement.stands[0].best.value is None:
+        return None
+    return _by_writing(judgement.stands[0].sayings)[0][0]
 
 
 def quote(evidence: Evidence) -> Quote:
@@ -90,8 +92,8 @@ def _who_says(stand: Stand, names: dict[str, str]) -> Draft:
     parts: list[Part] = []
     for written, sayings in _by_writing(stand.sayings):
         who = _enumerated([names[s.source] for s in sayings])
-        lead = "; " if parts else ""
-        parts.append(Part(f"{lead}{written} according to {who}", tuple(quote(s.evidence) for s in sayings)))
+        lead = f"; {written}" if parts else f"{written[0].upper()}{written[1:]}"
+        parts.append(Part(f"{lead} according to {who}", tuple(quote(s.evidence) for s in sayings)))
     return Draft((*parts, Part(".", ())), "disputed")
 
 
@@ -136,11 +138,13 @@ def _words(span: Quote) -> str:
 
 
 def _by_writing(sayings: Sequence[Saying]) -> list[tuple[str, list[Saying]]]:
-    """The sayings by how they write the value, in the order of their first."""
+    """The sayings by how they write the value: what is said without a hedge first, then what most say."""
     written: dict[str, list[Saying]] = {}
     for saying in sayings:
         written.setdefault(saying.value or "", []).append(saying)
-    return list(written.items())
+    return sorted(
+        written.items(), key=lambda item: (not item[0][:1].isupper() and item[0][:1].isalpha(), -len(item[1]))
+    )
 
 
 def _enumerated(names: Sequence[str]) -> str:

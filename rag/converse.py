@@ -17,7 +17,8 @@ BARE = re.compile(
 )
 PERSON = re.compile(r"\b(?P<own>his|her)\b|\b(?:he|she|him|hers)\b", re.IGNORECASE)
 THING = re.compile(
-    r"\b(?P<own>its|their)\b|\b(?:it|they|them|(?:the|that|this) (?:company|firm|start-?up|business|organi[sz]ation))\b",
+    r"\b(?P<own>its|their)\b"
+    r"|\b(?:it|they|them|(?:the|that|this) (?:company|firm|start-?up|business|organi[sz]ation))\b",
     re.IGNORECASE,
 )
 POINTING = re.compile(r"\b(?:that|this|those|these|then|there|one|the same)\b", re.IGNORECASE)
@@ -71,8 +72,8 @@ def _swapped(body: str, content: Sequence[str], asked: str, history: Sequence[Tu
         return YEAR.sub(years[0], asked) if YEAR.search(asked) else f"{asked} {body}"
     if not content:
         return None
-    names = [name for name in analyse(asked).names if name.lower() not in body.lower()]
-    new = re.sub(r"^(?:in|on|at|by|for|from|to|with|of) ", "", body)
+    new = re.sub(r"^(?:in|on|at|by|for|from|to|with|of) |['’]s$", "", body)
+    names = [name for name in analyse(asked).names if name.lower() != new.lower()]
     if not names:
         return f"{asked} {body}" if history else None
     return re.sub(rf"\b{re.escape(names[0])}\b", new[0].upper() + new[1:], asked, count=1)

@@ -121,6 +121,43 @@ def parts(question: str) -> list[str]:
     return [f"{first}?", f"{second[0].upper()}{second[1:]}?"]
 
 
+def plain_words(asked: Asked) -> set[str]:
+    """The stems of the question's words that are no names."""
+    return {stem(word) for word in asked.words} - {stem(word) for name in asked.names for word in name.split()}
+
+
+# Words that stand for one another in questions about organisations and money: each line is one concept.
+LIKE_WORDS = """
+found founder start launch establish create begin
+worth value valuation valued
+boss ceo chief head charge run executive
+buy acquire purchase takeover acquisition
+invest investment spend spending put pour sink commit money
+revenue sales turnover earn
+employee staff worker workforce
+big large size huge
+headquarters headquartered based located
+cost price
+forecast predict project expect projection expectation
+gpu processor chip graphics
+defence defense military army
+label labelling labeling annotate annotation
+customer client
+firm company startup
+"""
+
+
+@lru_cache(maxsize=1)
+def _concepts() -> dict[str, str]:
+    groups = (line.split() for line in LIKE_WORDS.strip().splitlines())
+    return {stem(word): stem(group[0]) for group in groups for word in group}
+
+
+def concept(word: str) -> str:
+    """What a word stands for: the stem that it shares with the words of like use ("boss" and "CEO" are one)."""
+    return _concepts().get(stem(word), stem(word))
+
+
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """The word's stem, lower case, for comparing words across their forms (Snowball English)."""
@@ -140,10 +177,10 @@ def _kind(question: str, proper: str) -> Kind:
 
 
 def _names(proper: str) -> list[str]:
-    """Runs of capitalised words and the initials-with-digits of products, question words aside."""
+    """Runs of capitalised words, question words aside; a possessive ends a run: "Acme's Series F" holds two names."""
     names = []
-    for match in re.finditer(r"\b[A-Z][\w&.-]*(?:['’]s)?(?:\s+(?:[A-Z][\w&.-]*|\d+)(?:['’]s)?)*", proper):
-        words = [re.sub(r"['’]s$", "", w).rstrip(".") for w in match.group().split()]
+    for match in re.finditer(r"\b[A-Z][\w&.-]*(?:\s+(?:[A-Z][\w&.-]*|\d+))*", proper):
+        words = [word.rstrip(".") for word in match.group().split()]
         while words and words[0].lower() in NAME_STARTERS:
             words.pop(0)
         if words:

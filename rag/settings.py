@@ -33,15 +33,15 @@ class SearchSettings:
     """How many passages each search gives, and how many are read; `per_source` bounds one source's share."""
 
     candidates: int = 50
-    top_k: int = 12
-    per_source: int = 4
+    top_k: int = 8
+    per_source: int = 3
 
 
 @dataclass(frozen=True)
 class AnswerSettings:
     """How the answer is made; below `threshold` the sources are said not to say."""
 
-    threshold: float = 0.5
+    threshold: float = 0.12
     max_question: int = 4000
     max_sentences: int = 4
 

@@ -9,9 +9,9 @@ from rag.questions import Asked, stem
 from rag.records import Evidence, Outcome, Reason
 from rag.values import Date, Figure, agree, dates, figures, moment, normal, same_date, same_moment
 
-ECHO = 0.3  # a sentence that gives the leading value needs this share of the threshold to count as agreement
+ECHO = 0.1  # a sentence that gives the leading value needs this share of the threshold to count as agreement
 RIVAL = 0.6  # a sentence that gives another value needs this share of the leader's score to dispute it
-AGREEING = 0.1  # what each further source adds to the weight of a value
+AGREEING = 0.25  # what each further source adds to the weight of a value
 NEXT = 0.5  # the same for a further sentence of a description, a reason or a list
 SAME_WORDS = 0.75  # sentences that share more of their words say the same
 

@@ -1,2 +1,400 @@
-"""CLI."""
-def main() -> None: ...
+"""The terminal's commands: `whosays index`, `ask`, `chat`, `serve`, `eval`, `sources`, `show` and `doctor`.
+
+Results go to standard output; progress, notes and errors to standard error. Whatever a command needs is imported when
+it runs, so that `whosays --help` is quick.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import logging
+import os
+import re
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+import typer.core
+import typer.main
+from typer.exceptions import TyperException
+
+from rag.errors import BadInput, IndexProblem, SourceUnknown, WhosaysError
+from rag.logs import set_up_logs
+from rag.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from rag.answering import Answerer
+    from rag.records import Source
+
+EXIT_DOCTOR = 3
+EXIT_BUG = 70
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
+
+
+class LazyCommand(typer.core.TyperCommand):
+    """`eval`, by name until it is called: importing it would make every other command slower."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Import the command and hand over to it."""
+        from eval.command import evaluate
+        from service.render import accept_every_letter
+
+        accept_every_letter(sys.stdout)
+        command = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=HELP_NAMES)
+        command.command()(evaluate)
+        return typer.main.get_command(command).make_context(info_name, args, parent, **extra)
+
+
+HELP_NAMES = {"help_option_names": ["-h", "--help"]}
+EPILOG = """
+Exit codes: 0 answered, or not in the sources; 2 bad input; 3 index; 4 model; 70 a bug; 130 Ctrl-C. With --json errors
+are JSON on standard error.
+"""
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, context_settings=HELP_NAMES, epilog=EPILOG, invoke_without_command=True
+)
+
+IndexOption = Annotated[str | None, typer.Option("--index", metavar="DIR", help="The index's folder, else .whosays.")]
+ModelOption = Annotated[str | None, typer.Option("--model", metavar="NAME", help="The model, else builtin.")]
+HostOption = Annotated[str | None, typer.Option("--host", metavar="HOST", help="The address, else 127.0.0.1.")]
+PortOption = Annotated[int | None, typer.Option("--port", metavar="PORT", help="The port, else 8000.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the record alone, as JSON.")]
+
+
+@app.callback()
+def whosays(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Log everything, and show the traceback of a bug.")] = False,
+) -> None:
+    """Ask your documents, see who says so.
+
+    Begin with: whosays index FOLDER, then: whosays ask "QUESTION"
+    """
+    if version:
+        from importlib.metadata import version as version_of
+
+        sys.stdout.write(f"whosays {version_of('whosays')}\n")
+        raise typer.Exit
+    if debug:
+        # Each command reads its settings itself; the environment reaches them all.
+        os.environ["WHOSAYS_LOG_LEVEL"] = "debug"
+        set_up_logs("debug")
+    if context.invoked_subcommand is None:
+        sys.stderr.write(context.get_help() + "\n")
+        raise typer.Exit(BadInput.exit_code)
+
+
+@app.command()
+def index(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files, and folders with all they hold.")],
+    index: IndexOption = None,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the index anew.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Index files and folders, or bring their index up to date.
+
+    Reads .txt, .md, .html, .pdf and .docx. Unchanged files are left alone, changed ones read again, and those that
+    have vanished are removed. What cannot be read is listed with the reason, and the exit code is still 0, unless
+    nothing could be read. Ctrl-C loses nothing that was done; run the command again to go on.
+    """
+    settings = _settings(index)
+    from rag.wiring import open_indexer
+    from service.render import Advance, Page
+
+    advance = Advance(sys.stderr)
+    try:
+        with advance, closing(open_indexer(settings, rebuild=rebuild)) as indexer:
+            advance.begin()
+            report = indexer.run(paths, advance)
+    except KeyboardInterrupt:
+        _stop_indexing(settings, paths, index)
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        Page().report(report)
+    if not (report.added or report.changed or report.unchanged or report.removed):
+        where = ", ".join(map(str, paths))
+        raise BadInput(f"Nothing in {where} could be indexed.", hint="Name files or folders of the formats above.")
+
+
+def _stop_indexing(settings: Settings, paths: Sequence[Path], index: str | None) -> NoReturn:
+    """Say what is safe after Ctrl-C, and how to go on."""
+    from rag.wiring import open_store
+    from service.render import counted, printable
+
+    try:
+        count = len(open_store(settings).sources())
+    except IndexProblem:
+        count = 0
+    again = shlex.join(["whosays", "index", *map(str, paths), *(["--index", index] if index else [])])
+    sys.stderr.write(f"\nStopped. {counted(count, 'source')} in the index. To go on, run again:\n{printable(again)}\n")
+    raise typer.Exit(EXIT_INTERRUPTED)
+
+
+@app.command()
+def ask(
+    question: Annotated[list[str], typer.Argument(metavar="QUESTION", help='The question; "-" reads standard input.')],
+    index: IndexOption = None,
+    model: ModelOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Answer a question, with the source of every sentence.
+
+    Sources that disagree are shown side by side. Where the sources do not say, the answer says so, and the exit code
+    is 0 all the same.
+    """
+    settings = _settings(index, model)
+    asked = " ".join(question)
+    if asked == "-":
+        asked = _standard_input().read().strip("\r\n")
+    from rag.wiring import open_answerer
+    from service.render import Page
+
+    with closing(open_answerer(settings)) as answerer:
+        answer = answerer.ask(asked)
+    if as_json:
+        _print_json(answer.to_json())
+    else:
+        Page().answer(answer)
+
+
+@app.command()
+def chat(index: IndexOption = None, model: ModelOption = None) -> None:
+    """Ask question after question; follow-ups are understood.
+
+    /help lists the commands. Ctrl-C stops an answer, Ctrl-D leaves. Questions can also be piped in, one a line.
+    """
+    settings = _settings(index, model)
+    from rag.wiring import open_answerer
+    from service.repl import Chat, run_chat
+
+    def answerer_of(model: str) -> Answerer:
+        return open_answerer(replace(settings, model=model))
+
+    with closing(Chat(answerer_of, settings.model, settings.index)) as conversation:
+        code = run_chat(conversation, _standard_input(), state_folder() / "history")
+    raise typer.Exit(code)
+
+
+@app.command()
+def serve(
+    index: IndexOption = None, model: ModelOption = None, host: HostOption = None, port: PortOption = None
+) -> None:
+    """Answer over HTTP; the interface is described at /docs."""
+    settings = _settings(index, model, {"service.host": host, "service.port": port})
+    from service.app import serve
+
+    serve(settings)
+
+
+@app.command("eval", cls=LazyCommand)
+def evaluate() -> None:
+    """Measure the answers against gold questions."""
+
+
+@app.command()
+def sources(index: IndexOption = None, as_json: JsonOption = False) -> None:
+    """List what is indexed."""
+    settings = _settings(index)
+    from rag.wiring import open_store
+    from service.render import Page
+
+    listed = open_store(settings).sources()
+    if as_json:
+        _print_json([asdict(source) for source in listed])
+    else:
+        Page().sources(listed)
+
+
+@app.command()
+def show(
+    source: Annotated[str, typer.Argument(metavar="SOURCE[:START-END]", help="Its name, or the beginning of it.")],
+    index: IndexOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a source, or the part that a citation names.
+
+    START and END count Unicode code points, as in citations. The text is printed as it is, in UTF-8; a part is shown
+    on a terminal with the lines around it.
+    """
+    settings = _settings(index)
+    from rag.wiring import open_store
+    from service.render import Page
+
+    store = open_store(settings)
+    name, span = _source_and_span([listed.name for listed in store.sources()], source)
+    shown = store.source(name)
+    text = shown.text if span is None else _slice(shown, *span)
+    if as_json:
+        record = asdict(shown)
+        if span is not None:
+            record |= {"start": span[0], "end": span[1], "text": text}
+        _print_json(record)
+    elif not sys.stdout.isatty():
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8"))
+    elif span is None:
+        Page().text(text)
+    else:
+        Page().span(shown, *span)
+
+
+def _source_and_span(names: Sequence[str], wanted: str) -> tuple[str, tuple[int, int] | None]:
+    """The name of the source that is meant, and the span; a source may itself be named like a span."""
+    spanned = re.fullmatch(r"(.+):(\d{1,15})-(\d{1,15})", wanted, re.ASCII | re.DOTALL)
+    if wanted in names or not spanned:
+        return _full_name(names, wanted), None
+    return _full_name(names, spanned[1]), (int(spanned[2]), int(spanned[3]))
+
+
+def _full_name(names: Sequence[str], wanted: str) -> str:
+    """The one name that begins with `wanted`, or `wanted` itself; raises SourceUnknown where several do."""
+    found = [name for name in names if name.startswith(wanted)] if wanted else []
+    if wanted in found or not found:
+        return wanted.encode("utf-8", "backslashreplace").decode()
+    if len(found) > 1:
+        some = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+        raise SourceUnknown(f"{len(found)} sources begin with {wanted!r}.", hint=f"Give more of the name: {some}")
+    return found[0]
+
+
+def _slice(source: Source, start: int, end: int) -> str:
+    if not start < end <= len(source.text):
+        holds = f"{source.name} has {len(source.text)} characters"
+        raise BadInput(f"There is no part {start}-{end}: {holds}.", hint="START must be less than END.")
+    return source.text[start:end]
+
+
+@app.command()
+def doctor(index: IndexOption = None, as_json: JsonOption = False) -> None:
+    """Look for what is wrong, and say how to mend it.
+
+    Versions, packages, models and the index are looked at. The exit code is 0 where all is well, else 3.
+    """
+    settings = _settings(index)
+    from rag.wiring import check_up
+    from service.render import Page
+
+    checks = check_up(settings)
+    well = all(check.ok for check in checks)
+    if as_json:
+        _print_json({"ok": well, "checks": [asdict(check) for check in checks]})
+    else:
+        Page().checks(checks)
+    raise typer.Exit(0 if well else EXIT_DOCTOR)
+
+
+# ---- what every command shares -----------------------------------------------------------------
+
+
+def _settings(index: str | None, model: str | None = None, flags: dict[str, Any] | None = None) -> Settings:
+    settings = load_settings(os.environ, Path(), {"index": index, "model": model, **(flags or {})})
+    set_up_logs(settings.log_level)
+    return settings
+
+
+def _print_json(record: Any) -> None:
+    from service.render import json_text
+
+    sys.stdout.write(json_text(record, sys.stdout) + "\n")
+
+
+def _standard_input() -> io.TextIOWrapper:
+    """Standard input as UTF-8; bytes that are not become lone surrogates, which no question may hold."""
+    if sys.stdin is None:
+        raise BadInput("Standard input is closed.", hint="Pipe the question in, or give it as an argument.")
+    return io.TextIOWrapper(sys.stdin.buffer, "utf-8", errors="surrogateescape")
+
+
+def state_folder() -> Path:
+    """Where the history of questions and the tracebacks of bugs are kept."""
+    home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(home).expanduser() / "whosays"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and give its exit code; every error ends here, in one message."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in given
+    # A stream that was closed before the start is None.
+    sys.stdout = sys.stdout or io.TextIOWrapper(io.BytesIO())
+    sys.stderr = sys.stderr or io.TextIOWrapper(io.BytesIO())
+    try:
+        return _run(given)
+    except WhosaysError as error:
+        return _fail(error.code, error.message, error.hint, error.exit_code, as_json)
+    except TyperException as error:
+        used = getattr(error, "ctx", None)
+        hint = f"Try: {used.command_path} --help" if used else ""
+        return _fail("bad_usage", error.format_message(), hint, BadInput.exit_code, as_json)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted.\n")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        _discard_output()
+        return EXIT_BROKEN_PIPE
+    except OSError as error:
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            return _report_bug(as_json)
+        _discard_output()
+        return _fail("output_full", "The output cannot be written: the disk is full.", "", BadInput.exit_code, as_json)
+    except Exception:  # noqa: BLE001 - the last door: what is not ours is a bug, and is logged as one
+        return _report_bug(as_json)
+
+
+def _run(arguments: list[str]) -> int:
+    code = 0
+    try:
+        with typer.main.get_command(app).make_context("whosays", arguments) as context:
+            context.command.invoke(context)
+    except typer.Exit as done:
+        code = done.exit_code
+    sys.stdout.flush()
+    return code
+
+
+def _fail(code: str, message: str, hint: str, exit_code: int, as_json: bool) -> int:
+    from service.render import failure_text, json_text
+
+    if as_json:
+        record = {"error": {"code": code, "message": message, "hint": hint}}
+        sys.stderr.write(json_text(record, sys.stderr, indent=None) + "\n")
+    else:
+        sys.stderr.write(failure_text(message, hint))
+    return exit_code
+
+
+def _report_bug(as_json: bool) -> int:
+    """Keep the traceback for the makers, and spare the user it."""
+    trace = traceback.format_exc()
+    try:
+        log = state_folder() / "bugs.log"
+        log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"{datetime.now().isoformat(timespec='seconds')}\n{trace}\n")
+        hint = f"The traceback is in {log}"
+    except (OSError, RuntimeError):
+        hint = "Run it again with: whosays --debug"
+    if logging.getLogger(__package__).isEnabledFor(logging.DEBUG):
+        sys.stderr.write(trace)
+    reason = trace.rstrip().rpartition("\n")[2]
+    return _fail("bug", f"This is a bug in whosays: {reason}", hint, EXIT_BUG, as_json)
+
+
+def _discard_output() -> None:
+    """Point standard output nowhere: Python flushes it once more when it ends, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

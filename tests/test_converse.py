@@ -26,6 +26,7 @@ INVESTED = Turn("How much did Bigcorp invest in Acme in 2024?", "Bigcorp investe
         pytest.param(
             "what about amazon?", INVESTED, "How much did Amazon invest in Acme in 2024?", id="name in lower case"
         ),
+        pytest.param("And Scale AI's?", Turn("Who is Meta's CEO?", "Jane Doe."), "Who is Scale AI's CEO?", id="whose"),
         pytest.param("Who runs Bigcorp?", INVESTED, "Who runs Bigcorp?", id="stands alone already"),
     ],
 )

@@ -40,6 +40,10 @@ def test_words_names_and_years_are_found() -> None:
     assert (asked.words, asked.names, asked.years) == (("Acme", "Corp", "lose", "2024"), ("Acme Corp",), ("2024",))
 
 
+def test_a_possessive_ends_a_name() -> None:
+    assert analyse("What did Acme’s Series F say of Big Corp's CEO?").names == ("Acme", "Series F", "Big Corp", "CEO")
+
+
 @pytest.mark.parametrize(
     ("question", "expected"),
     [

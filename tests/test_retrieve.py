@@ -24,7 +24,9 @@ def test_one_source_does_not_crowd_out_the_others() -> None:
     assert spread(hits[:3], top_k=3, per_source=2) == hits[:3]
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 50)), unique=True), st.integers(1, 9), st.integers(1, 9))
+@given(
+    st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 50)), unique=True), st.integers(1, 9), st.integers(1, 9)
+)
 def test_spreading_loses_nothing_that_there_is_room_for(
     places: list[tuple[str, int]], top_k: int, per_source: int
 ) -> None:

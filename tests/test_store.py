@@ -65,7 +65,7 @@ def test_a_removed_source_is_gone_from_every_search(writer: Writer) -> None:
         assert {hit.passage.source for hit in snapshot.passages(sorted(found)).values()} == {"b.txt"}
 
 
-def test_the_generation_tells_the_contents_and_not_the_history(writer: Writer, tmp_path: Path) -> None:
+def test_the_generation_tells_the_contents_and_not_the_history(writer: Writer) -> None:
     put(writer, "a.txt", "It rained.")
     first = LocalStore(writer.folder).generation
     put(writer, "b.txt", "It snowed.")
@@ -155,6 +155,8 @@ def test_an_unknown_source_is_answered_with_the_nearest_names(writer: Writer) ->
     with pytest.raises(SourceUnknown) as caught:
         LocalStore(writer.folder).source("reprot.txt")
     assert "report.txt" in caught.value.hint
+    with pytest.raises(SourceUnknown):
+        LocalStore(writer.folder).source("\udcff")
 
 
 def test_lines_are_counted_whatever_ends_them(writer: Writer) -> None:

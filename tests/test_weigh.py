@@ -103,7 +103,7 @@ def test_agreement_is_said_with_its_own_words() -> None:
         ],
         0.5,
     )
-    assert text_of(judgement) == ["Acme is worth $14 billion.", "b also says about $14 billion; c says $14 billion."]
+    assert text_of(judgement) == ["Acme is worth $14 billion.", "c also says $14 billion; b says about $14 billion."]
     assert short(WORTH, judgement) == "$14 billion"
 
 

@@ -129,6 +129,7 @@ class Snapshot:
 
     def source(self, name: str) -> Source:
         """One source with its text; raises SourceUnknown with the nearest names."""
+        name = name.encode("utf-8", "replace").decode("utf-8")  # a lone surrogate is in no name
         row = self._connection.execute(
             "SELECT name, path, text, digest, title, published, pages FROM sources WHERE name = ?", (name,)
         ).fetchone()
@@ -137,7 +138,8 @@ class Snapshot:
             near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
             hint = f"Did you mean {', '.join(near)}?" if near else "See what is indexed: whosays sources"
             raise SourceUnknown(f"There is no source named {name!r} in the index.", hint=hint)
-        return Source(*row[:6], pages=tuple(json.loads(row[6])))
+        name, path, text, digest, title, published, pages = row
+        return Source(name, path, text, digest, title, published, tuple(json.loads(pages)))
 
     def nearest_to(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
         """The `k` passages nearest to a unit vector as (id, cosine), best first."""

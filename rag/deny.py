@@ -1,0 +1,68 @@
+"""Whether a sentence denies what a yes/no question asks, by its values, its negations and its words."""
+
+from __future__ import annotations
+
+import re
+
+from rag.questions import WORD, Asked, plain_words, stem
+from rag.values import agree, dates, figures
+
+NEGATION = re.compile(r"\b(?:not|no|never|nor|neither|without|unlike|\w+n't|\w+n’t)\b", re.IGNORECASE)
+NEGATION_REACH = 4
+NUMBERED = re.compile(r"\b(?P<name>[A-Z]\w+) (?:\d+(?:\.\d+)?|[A-Z])\b")
+DONE = re.compile(
+    r"\b(?:already|completed?|signed|sealed|finali[sz]ed|closed|finished|settled|official)\b", re.IGNORECASE
+)
+OPEN = re.compile(r"\b(?:if|would|could|might|in talks|discuss\w*|negotiat\w*|considering|weighing)\b", re.IGNORECASE)
+PRAISE = re.compile(r"\b(?:well|good|great|success\w*|triumph\w*|popular|strong\w*|smooth\w*)\b", re.IGNORECASE)
+BLAME = re.compile(
+    r"\b(?:underwhelm\w*|disappoint\w*|poor\w*|fail\w*|weak\w*|criticis\w*|criticiz\w*|flop\w*|unpopular)\b",
+    re.IGNORECASE,
+)
+
+
+def denies(asked: Asked, question: str, text: str) -> bool:
+    """Whether the sentence says otherwise than a yes/no question asks.
+
+    "Acme was founded in 2016." denies "Was Acme founded in 2018?"; "Acme does not sell anvils." denies "Does Acme
+    sell anvils?".
+    """
+    return (
+        _other_value(asked, question, text)
+        or _other_number_of_a_name(question, text)
+        or bool(DONE.search(question) and OPEN.search(text))
+        or (bool(PRAISE.search(question)) and bool(BLAME.search(text)))
+        or _negated(asked, text) != bool(NEGATION.search(question))
+    )
+
+
+def _other_value(asked: Asked, question: str, text: str) -> bool:
+    """Whether the sentence gives other years, or other figures of the same unit, and not the one asked about."""
+    years = {date.year for date in dates(text) if date.year}
+    if asked.years and years and not years & {int(year) for year in asked.years}:
+        return True
+    for figure in figures(question):
+        others = [other for other in figures(text) if other.unit == figure.unit and other.unit]
+        if others and not any(agree(figure, other) for other in others):
+            return True
+    return False
+
+
+def _other_number_of_a_name(question: str, text: str) -> bool:
+    """Whether a numbered name ("Llama 2", "Series B") stands in the sentence with another number only."""
+    found = {match.group() for match in NUMBERED.finditer(text)}
+    for match in NUMBERED.finditer(question):
+        namesakes = {name for name in found if name.split()[0] == match["name"]}
+        if namesakes and match.group() not in namesakes:
+            return True
+    return False
+
+
+def _negated(asked: Asked, text: str) -> bool:
+    """Whether a negation stands shortly before a word of the question that is no name."""
+    own = plain_words(asked)
+    return any(
+        stem(word) in own
+        for negation in NEGATION.finditer(text)
+        for word in WORD.findall(text[negation.end() :])[:NEGATION_REACH]
+    )

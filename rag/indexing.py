@@ -1,0 +1,235 @@
+"""The index path: files to sources, to passages, to vectors, to the store."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from rag.errors import Unparsable
+from rag.load import File, file_digest, find_files, read_source
+from rag.protocols import Embedder, Parser
+from rag.records import IndexReport, Passage, Progress, Skipped, Source
+from rag.split import passages
+
+if TYPE_CHECKING:
+    from rag.protocols import Vectors
+
+GROUP = 64  # passages embedded together: enough to sort by length, few enough to commit often
+
+
+class Known(Protocol):
+    """What the store knows of an indexed file."""
+
+    @property
+    def name(self) -> str:
+        """The source's name."""
+
+    @property
+    def digest(self) -> str:
+        """The SHA-256 of the file's bytes."""
+
+    @property
+    def recipe(self) -> str:
+        """How it was cut."""
+
+
+class WritableStore(Protocol):
+    """The writer's side of a store."""
+
+    def known(self) -> Mapping[str, Known]:
+        """Every indexed file by its path."""
+
+    def vectors_of(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
+        """The vectors of texts that were embedded before."""
+
+    def put(
+        self,
+        source: Source,
+        recipe: str,
+        passages: Sequence[Passage],
+        digests: Sequence[bytes],
+        vectors: Sequence[bytes],
+    ) -> None:
+        """Add or replace a source in one transaction."""
+
+    def remove(self, name: str) -> None:
+        """Remove a source in one transaction."""
+
+    def finish(self) -> None:
+        """Bring what is derived from the store up to date."""
+
+    def close(self) -> None:
+        """Let go of the store."""
+
+
+@dataclass
+class _Run:
+    """What one run has done so far."""
+
+    of: int
+    report: dict[str, list[str]] = field(
+        default_factory=lambda: {"added": [], "changed": [], "unchanged": [], "removed": []}
+    )
+    skipped: list[Skipped] = field(default_factory=list)
+    passages: int = 0
+    embedded: int = 0
+
+    @property
+    def files(self) -> int:
+        return len(self.skipped) + sum(len(self.report[kind]) for kind in ("added", "changed", "unchanged"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """A source ready to be embedded."""
+
+    source: Source
+    passages: list[Passage]
+    digests: list[bytes]
+    new: bool
+
+
+class Indexer:
+    """Brings the index in line with files and folders; what did not change is left alone."""
+
+    def __init__(
+        self,
+        store: WritableStore,
+        embedder: Embedder,
+        parsers: Mapping[str, Parser],
+        to_rows: Callable[[Vectors], list[bytes]],
+        *,
+        tokens: int,
+        overlap: int,
+        max_file_mb: int,
+        leave_out: Sequence[Path] = (),
+    ) -> None:
+        self._store = store
+        self._embedder = embedder
+        self._parsers = parsers
+        self._to_rows = to_rows
+        self._tokens = tokens
+        self._overlap = overlap
+        self._leave_out = leave_out
+        self._max_bytes = max_file_mb * 1_000_000
+        # A source is read again when its bytes or the way it is cut have changed.
+        self._recipe = f"1:{tokens}:{overlap}"
+
+    def run(self, paths: Sequence[Path], on_progress: Callable[[Progress], None]) -> IndexReport:
+        """Index files and folders, and forget indexed files that have vanished from them.
+
+        `on_progress` is called after each committed source, and now and then while files are left alone. A source
+        that was reported is in the index, whatever happens later.
+        """
+        begun = time.monotonic()
+        listing = find_files(paths, self._parsers.keys(), self._leave_out)
+        known = self._store.known()
+        run = _Run(of=len(listing.files), skipped=list(listing.skipped))
+        run.of += len(listing.skipped)
+        on_progress(Progress(0, run.of, 0))
+        for group in _grouped(self._changed(listing.files, known, run, on_progress)):
+            self._embed_and_put(group, run, on_progress)
+        gone = _vanished(known, {str(file.path) for file in listing.files}, paths)
+        for name in gone:
+            self._store.remove(name)
+        run.report["removed"] = gone
+        self._store.finish()
+        lists = {kind: tuple(names) for kind, names in run.report.items()}
+        seconds = round(time.monotonic() - begun, 3)
+        return IndexReport(
+            **lists, skipped=tuple(run.skipped), passages=run.passages, embedded=run.embedded, seconds=seconds
+        )
+
+    def close(self) -> None:
+        """Let go of the index."""
+        self._store.close()
+
+    def _changed(
+        self, files: Iterable[File], known: Mapping[str, Known], run: _Run, on_progress: Callable[[Progress], None]
+    ) -> Iterator[_Cut]:
+        """The sources that are new or changed, read and cut; the others are only counted."""
+        names = {entry.name: path for path, entry in known.items()}
+        for file in files:
+            path = str(file.path)
+            before = known.get(path)
+            name = before.name if before else _free_name(file, names)
+            names[name] = path
+            file = replace(file, name=name)
+            try:
+                if before and before.recipe == self._recipe and before.digest == file_digest(file, self._max_bytes):
+                    run.report["unchanged"].append(name)
+                    if len(run.report["unchanged"]) % 100 == 0:
+                        on_progress(Progress(run.files, run.of, run.passages))
+                    continue
+                source = read_source(file, self._parsers, self._max_bytes)
+            except Unparsable as error:
+                run.skipped.append(Skipped(path, error.message))
+                if before:  # what was indexed of it is no longer what the file says
+                    self._store.remove(name)
+                continue
+            yield self._cut(source, new=before is None)
+
+    def _cut(self, source: Source, *, new: bool) -> _Cut:
+        cut = passages(source, self._tokens, self._overlap, self._embedder.count_tokens)
+        digests = [hashlib.sha256(embedded_text(source, passage).encode("utf-8")).digest() for passage in cut]
+        return _Cut(source, cut, digests, new)
+
+    def _embed_and_put(self, group: Sequence[_Cut], run: _Run, on_progress: Callable[[Progress], None]) -> None:
+        wanted = {
+            digest: embedded_text(cut.source, passage)
+            for cut in group
+            for passage, digest in zip(cut.passages, cut.digests, strict=True)
+        }
+        stored = self._store.vectors_of(list(wanted))
+        new = [digest for digest in wanted if digest not in stored]
+        if new:
+            rows = self._to_rows(self._embedder.embed([wanted[digest] for digest in new]))
+            stored.update(zip(new, rows, strict=True))
+        run.embedded += len(new)
+        for cut in group:
+            vectors = [stored[digest] for digest in cut.digests]
+            self._store.put(cut.source, self._recipe, cut.passages, cut.digests, vectors)
+            run.report["added" if cut.new else "changed"].append(cut.source.name)
+            run.passages += len(cut.passages)
+            on_progress(Progress(run.files, run.of, run.passages, cut.source.name))
+
+
+def embedded_text(source: Source, passage: Passage) -> str:
+    """What the embedding model reads of a passage: title and heading in front of its words."""
+    return "\n".join(filter(None, (source.title, passage.heading, passage.text)))
+
+
+def _grouped(cuts: Iterable[_Cut]) -> Iterator[list[_Cut]]:
+    """Sources together until they hold enough passages to be embedded at once."""
+    group: list[_Cut] = []
+    for cut in cuts:
+        group.append(cut)
+        if sum(len(other.passages) for other in group) >= GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _vanished(known: Mapping[str, Known], found: set[str], paths: Sequence[Path]) -> list[str]:
+    """The indexed sources that lay in the given folders and lie there no more, by name."""
+    roots = [path.resolve() for path in paths]
+    gone = [
+        entry.name
+        for path, entry in known.items()
+        if path not in found and any(root == Path(path) or root in Path(path).parents for root in roots)
+    ]
+    return sorted(gone)
+
+
+def _free_name(file: File, names: Mapping[str, str]) -> str:
+    """The file's name, with folders in front where another indexed file already has it."""
+    name: str = file.name
+    folders = list(file.path.parts[1 : -len(Path(file.name).parts)])
+    while name in names and folders:
+        name = f"{folders.pop()}/{name}"
+    return name

@@ -1,0 +1,153 @@
+"""Settings to real objects: the only file that knows the back ends."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+
+from rag.answering import Answerer
+from rag.errors import ModelUnavailable, WhosaysError
+from rag.indexing import Indexer
+from rag.protocols import Embedder, Parser
+from rag.read import ScoringReader
+from rag.records import Check
+from rag.retrieve import Retriever
+from rag.settings import Settings
+from rag.store.local import LocalStore
+
+
+def open_answerer(settings: Settings) -> Answerer:
+    """What answers questions from the index that the settings name; raises IndexProblem or BackendProblem."""
+    if settings.model != "builtin":
+        raise ModelUnavailable(f"There is no model named {settings.model!r}.", hint='The only model is "builtin".')
+    store = open_store(settings)
+    embedder = open_embedder(settings)
+    store.check_embedder(embedder.digest, embedder.name)
+
+    search = settings.search
+    retriever = Retriever(embedder, candidates=search.candidates, top_k=search.top_k, per_source=search.per_source)
+    return Answerer(
+        store,
+        retriever,
+        ScoringReader(embedder),
+        threshold=settings.answer.threshold,
+        max_question=settings.answer.max_question,
+        max_sentences=settings.answer.max_sentences,
+        model=settings.model,
+        recipe=_recipe(settings),
+    )
+
+
+def open_store(settings: Settings) -> LocalStore:
+    """The index for reading, with no model loaded; raises IndexMissing or IndexDamaged."""
+    return LocalStore(Path(settings.index).expanduser())
+
+
+def open_indexer(settings: Settings, rebuild: bool = False) -> Indexer:
+    """What writes the index; `rebuild` begins it anew. Raises IndexLocked, IndexMismatch or BackendProblem."""
+    from rag.store.writer import Writer, to_rows
+
+    embedder = open_embedder(settings)
+    dimension = int(embedder.embed_question("dimension").shape[0])
+    folder = Path(settings.index).expanduser()
+    store = Writer(folder, embedder.digest, embedder.name, dimension, rebuild=rebuild)
+    return Indexer(
+        store,
+        embedder,
+        parsers(),
+        to_rows,
+        tokens=settings.passages.tokens,
+        overlap=settings.passages.overlap,
+        max_file_mb=settings.passages.max_file_mb,
+        leave_out=(folder,),
+    )
+
+
+def open_embedder(settings: Settings) -> Embedder:
+    """The embedding model in its converted form, which is made at the first use.
+
+    A small file in the cache says which converted folder belongs to a model, so that asking needs not hash its weights.
+    """
+    from rag.backends.openvino import OpenVinoEmbedder
+
+    cache = Path(settings.embedding.cache).expanduser()
+    name = settings.embedding.model
+    pointer = cache / "models" / f"{hashlib.sha256(_identity(name).encode()).hexdigest()[:16]}.json"
+    folder = _converted(pointer)
+    if folder is None:
+        from rag.backends.sentence_transformers import convert
+
+        folder = convert(name, cache / "models")
+        pointer.write_text(json.dumps({"model": name, "folder": folder.name}), "utf-8")
+    return OpenVinoEmbedder(folder, cache / "compiled")
+
+
+def parsers() -> dict[str, Parser]:
+    """The parsers of all formats by ending."""
+    from rag.backends.html import HtmlParser
+    from rag.backends.pdf import PdfParser
+    from rag.backends.plain_text import PlainTextParser
+    from rag.backends.word import WordParser
+
+    every: list[Parser] = [PlainTextParser(), HtmlParser(), PdfParser(), WordParser()]
+    return {suffix: parser for parser in every for suffix in parser.suffixes}
+
+
+def check_up(settings: Settings) -> list[Check]:
+    """What the doctor looks at: versions, packages, embedding model, index."""
+    checks = [Check("python", True, platform.python_version()), *_packages()]
+    try:
+        embedder = open_embedder(settings)
+        checks.append(Check("embedding model", True, f"{embedder.name} ({embedder.digest[:12]})"))
+    except WhosaysError as error:
+        checks.append(Check("embedding model", False, error.message, error.hint))
+    try:
+        store = open_store(settings)
+        count = len(store.sources())
+        detail = f"{settings.index}: {count} sources, {store.passage_count} passages"
+        checks.append(Check("index", count > 0, detail, "" if count else "whosays index PATH"))
+    except WhosaysError as error:
+        checks.append(Check("index", False, error.message, error.hint))
+    checks.append(Check("model", settings.model == "builtin", settings.model, "Set model to builtin."))
+    return checks
+
+
+def _packages() -> list[Check]:
+    extras = {"trafilatura": "HTML", "pypdfium2": "PDF", "python-docx": "DOCX", "charset-normalizer": "old encodings"}
+    needed = ("whosays", "openvino", "faiss-cpu", "sentence-transformers", "torch", "llama-index-core")
+    checks = []
+    for name in (*needed, *extras):
+        try:
+            checks.append(Check(name, True, importlib.metadata.version(name)))
+        except importlib.metadata.PackageNotFoundError:
+            use = f"not installed; needed for {extras[name]}" if name in extras else "not installed"
+            checks.append(
+                Check(name, False, use, 'pip install "whosays[documents]"' if name in extras else f"pip install {name}")
+            )
+    return checks
+
+
+def _identity(name: str) -> str:
+    """A model's name, and for a folder also when its weights were last written."""
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        return name
+    return f"{folder.resolve()} {sorted((p.name, p.stat().st_mtime_ns) for p in folder.iterdir())}"
+
+
+def _converted(pointer: Path) -> Path | None:
+    try:
+        folder = pointer.parent / str(json.loads(pointer.read_text("utf-8"))["folder"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return folder if (folder / "embedder.json").is_file() else None
+
+
+def _recipe(settings: Settings) -> str:
+    """All settings that can change an answer, as one text."""
+    relevant = {name: settings.to_json()[name] for name in ("model", "embedding", "search", "answer")}
+    relevant["embedding"].pop("cache")
+    return json.dumps(relevant, sort_keys=True)

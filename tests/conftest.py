@@ -1,0 +1,33 @@
+"""What several test modules stand on."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from rag.settings import EmbeddingSettings, Settings
+
+SEEDS = Path(__file__).parent.parent / "seeds"
+
+
+@pytest.fixture(scope="session")
+def seeds_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an index of the five seeds, made once; copy it before changing it."""
+    from rag.wiring import open_indexer
+
+    folder = tmp_path_factory.mktemp("seeds") / "index"
+    indexer = open_indexer(settings_for(folder))
+    try:
+        report = indexer.run([SEEDS], lambda _: None)
+    finally:
+        indexer.close()
+    assert len(report.added) == 5, report
+    return folder
+
+
+def settings_for(index: Path) -> Settings:
+    """The default settings for an index, with the cache of converted models that the environment names, if any."""
+    cache = os.environ.get("WHOSAYS_EMBEDDING__CACHE", EmbeddingSettings.cache)
+    return Settings(index=str(index), embedding=EmbeddingSettings(cache=cache))

@@ -1,0 +1,68 @@
+"""One suite a seam: what every implementation must keep."""
+
+from __future__ import annotations
+
+import random
+from datetime import date
+
+import numpy as np
+import pytest
+
+from rag.errors import Unparsable
+from rag.protocols import Embedder, Parser
+from rag.records import Parsed
+
+# ---- Embedder ----------------------------------------------------------------------------------
+
+
+def embedder_contract(embedder: Embedder) -> None:
+    """Unit float32 vectors, one a text in the order of the texts, likeness by meaning, long texts cut, no surprises."""
+    texts = ["A cat sat on the mat.", "Stocks fell sharply.", "x" * 100_000, "", "Ein Café 😀"]
+    vectors = embedder.embed(texts)
+    assert vectors.dtype == np.float32
+    assert vectors.shape[0] == len(texts)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
+    assert embedder.embed([]).shape[0] == 0
+    assert np.allclose(embedder.embed(texts[1:2])[0], vectors[1], atol=1e-2)
+    question = embedder.embed_question("Where was the kitten?")
+    assert question.shape == vectors[0].shape
+    assert question @ vectors[0] > question @ vectors[1]
+    assert embedder.count_tokens(["cat", "cat cat cat", ""]) == [1, 3, 0]
+    assert len(embedder.digest) == 64
+    assert embedder.name
+
+
+# ---- Parser ------------------------------------------------------------------------------------
+
+
+def parser_contract(parser: Parser, sample: bytes, words: str) -> None:
+    """A sound file gives its words and the same each time; damage gives lawful text or Unparsable, nothing else."""
+    assert parser.suffixes
+    assert all(suffix.startswith(".") and suffix == suffix.lower() for suffix in parser.suffixes)
+    parsed = parser.parse(sample)
+    assert words in parsed.text
+    assert parser.parse(sample) == parsed
+    _check_parsed(parsed)
+    with pytest.raises(Unparsable):
+        parser.parse(bytes(range(256)) * 40)
+    chance = random.Random(7)
+    damaged = [sample[: len(sample) * part // 10] for part in range(10)]
+    for _ in range(20):
+        flipped = bytearray(sample)
+        for place in chance.sample(range(len(sample)), 5):
+            flipped[place] ^= 1 << chance.randrange(8)
+        damaged.append(bytes(flipped))
+    for content in damaged:
+        try:
+            _check_parsed(parser.parse(content))
+        except Unparsable as error:
+            assert 3 < len(error.message) < 120
+
+
+def _check_parsed(parsed: Parsed) -> None:
+    parsed.text.encode("utf-8")
+    assert "\x00" not in parsed.text
+    assert list(parsed.pages) == sorted(parsed.pages)
+    assert all(0 <= start <= len(parsed.text) for start in parsed.pages)
+    assert parsed.pages[:1] in ((), (0,))
+    assert parsed.published is None or date.fromisoformat(parsed.published).isoformat() == parsed.published

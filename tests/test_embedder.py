@@ -1,0 +1,105 @@
+"""The embedding model: one contract for every engine, and both engines agree."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.backends.openvino import OpenVinoEmbedder
+from rag.backends.sentence_transformers import (
+    BUNDLED,
+    BUNDLED_SHA256,
+    SentenceTransformersEmbedder,
+    check_bundled,
+    convert,
+    folder_digest,
+    model_folder,
+)
+from rag.errors import ModelDamaged, ModelUnavailable
+from rag.protocols import Embedder
+from rag.settings import load_settings
+from rag.wiring import open_embedder
+from tests.contracts import embedder_contract
+
+SEEDS = Path(__file__).resolve().parent.parent / "seeds"
+
+
+@pytest.fixture(scope="module")
+def converted() -> Embedder:
+    import os
+
+    return open_embedder(load_settings(os.environ))
+
+
+@pytest.fixture(scope="module")
+def reference() -> Embedder:
+    return SentenceTransformersEmbedder(BUNDLED)
+
+
+@pytest.mark.parametrize("engine", ["converted", "reference"])
+def test_every_engine_keeps_the_contract(engine: str, request: pytest.FixtureRequest) -> None:
+    embedder_contract(request.getfixturevalue(engine))
+
+
+def test_the_converted_model_gives_the_vectors_of_the_original(converted: Embedder, reference: Embedder) -> None:
+    text = "\n".join(path.read_text("utf-8") for path in sorted(SEEDS.glob("*.txt")))
+    texts = [text[start : start + length] for start in range(0, 18_000, 450) for length in (15, 90, 400, 900, 1500)]
+    assert len(texts) == 200
+    cosines = (converted.embed(texts) * reference.embed(texts)).sum(axis=1)
+    assert cosines.min() >= 0.999
+    assert float(converted.embed_question(texts[0]) @ reference.embed_question(texts[0])) >= 0.999
+
+
+def test_both_engines_name_the_same_model(converted: Embedder, reference: Embedder) -> None:
+    assert (converted.name, converted.digest) == (reference.name, reference.digest)
+    assert converted.count_tokens(["It rained.", ""]) == reference.count_tokens(["It rained.", ""]) == [3, 0]
+
+
+def test_bundled_weights_with_another_digest_are_refused(tmp_path: Path) -> None:
+    check_bundled(model_folder(BUNDLED))
+    (tmp_path / "model.safetensors").write_bytes(b"other weights")
+    with pytest.raises(ModelDamaged, match=BUNDLED_SHA256):
+        check_bundled(tmp_path)
+
+
+def test_a_model_that_is_nowhere_is_one_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(ModelUnavailable, match="nobody/nothing"):
+        model_folder("nobody/nothing")
+
+
+def test_a_folder_without_a_model_is_one_clear_error(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    with pytest.raises(ModelUnavailable, match="holds no sentence-transformers model"):
+        convert(str(folder), tmp_path / "models")
+
+
+def test_another_model_by_its_folder_has_another_digest(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(model_folder(BUNDLED), folder)
+    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 64, "do_lower_case": False}))
+    (folder / "config_sentence_transformers.json").write_text(json.dumps({"prompts": {"query": "ask: "}}))
+    target = convert(str(folder), tmp_path / "models")
+    embedder = OpenVinoEmbedder(target, tmp_path / "compiled")
+    assert embedder.digest == target.name == folder_digest(folder) != folder_digest(model_folder(BUNDLED))
+    embedder_contract(embedder)
+    asked, told = embedder.embed_question("Did it rain?"), embedder.embed(["ask: Did it rain?"])[0]
+    assert np.allclose(asked, told, atol=1e-2)
+    assert convert(str(folder), tmp_path / "models") == target
+
+
+def test_nothing_that_reports_its_use_is_loaded() -> None:
+    script = (
+        "import os, sys\nfrom rag.settings import load_settings\nfrom rag.wiring import open_embedder\n"
+        "open_embedder(load_settings(os.environ)).embed(['It rained.'])\n"
+        "assert sys.modules.get('openvino_telemetry') is None"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
