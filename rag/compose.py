@@ -36,7 +36,10 @@ def positions(asked: Asked, judgement: Judgement) -> list[DraftPosition]:
     if asked.kind not in ("amount", "date"):
         return []
     return [
-        DraftPosition(_by_writing(stand.sayings)[0][0], tuple(quote(s.evidence) for s in stand.sayings))
+        DraftPosition(
+            _by_writing(stand.sayings)[0][0],
+            tuple(quote(saying.evidence) for _, sayings in _by_writing(stand.sayings) for saying in sayings),
+        )
         for stand in judgement.stands
         if stand.best.value is not None
     ]
@@ -138,15 +141,12 @@ def _words(span: Quote) -> str:
 
 
 def _by_writing(sayings: Sequence[Saying]) -> list[tuple[str, list[Saying]]]:
-    """The sayings by how they write the value: what is said without a hedge first, then what most say."""
+    """The sayings by how they write the value, by source: what is said without a hedge first, then what most say."""
     written: dict[str, list[Saying]] = {}
-    for saying in sayings:
+    for saying in sorted(sayings, key=lambda saying: saying.source):
         written.setdefault(saying.value or "", []).append(saying)
-    return sorted(
-        written.items(), key=lambda item: (not item[0][:1].isupper() and item[0][:1].isalpha(), -len(item[1]))
-    )
+    return sorted(written.items(), key=lambda item: (item[0][:1].islower(), -len(item[1])))
 
 
 def _enumerated(names: Sequence[str]) -> str:
-    names = sorted(names)
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

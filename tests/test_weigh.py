@@ -48,6 +48,13 @@ def test_figures_that_agree_are_one_stand_and_others_dispute_it() -> None:
     assert [p.value for p in positions(WORTH, judgement)] == ["$13.8 billion", "$7.3 billion"]
 
 
+def test_names_and_citations_stand_in_the_same_order() -> None:
+    told = [says("b", "Acme is worth $9.", "$9"), says("a", "Acme is worth $9 now.", "$9", 0.8), says("c", "$5.", "$5")]
+    first = compose(WORTH, weigh(WORTH, told, 0.5), 4)[0]
+    assert first.parts[0].text == "$9 according to a and b"
+    assert [quote.hit.passage.source for quote in first.parts[0].quotes] == ["a", "b"]
+
+
 def test_a_forecast_does_not_dispute_what_is() -> None:
     judgement = weigh(
         WORTH,
