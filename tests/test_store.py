@@ -216,3 +216,35 @@ def test_many_vectors_are_searched_by_cells(monkeypatch: pytest.MonkeyPatch, tmp
     loaded = dense.load(tmp_path / "vectors-x.faiss", 2000)
     assert loaded is not None
     assert [loaded.search(vectors[i], 1)[0][0] for i in range(0, 2000, 100)] == list(range(1, 2001, 100))
+
+
+def test_a_rebuilt_index_of_the_same_generation_is_read_anew(writer: Writer) -> None:
+    put(writer, "gone.txt", "Gone.", EAST)
+    put(writer, "a.txt", "It rained.", NORTH)
+    put(writer, "b.txt", "The sun shone.", EAST)
+    writer.remove("gone.txt")
+    store = LocalStore(writer.folder)
+    before = store.generation
+    assert nearest_in(store, EAST) == "b.txt"
+    writer.close()
+    again = Writer(writer.folder, "digest", "two directions", 2, rebuild=True)
+    put(again, "b.txt", "The sun shone.", EAST)
+    put(again, "a.txt", "It rained.", NORTH)
+    again.close()
+    assert store.generation == before
+    assert (nearest_in(store, NORTH), nearest_in(store, EAST)) == ("a.txt", "b.txt")
+
+
+def nearest_in(store: LocalStore, vector: np.ndarray) -> str:
+    with store.snapshot() as snapshot:
+        ((passage_id, _),) = snapshot.nearest_to(vector, 1)
+        return snapshot.passages([passage_id])[passage_id].passage.source
+
+
+def test_an_index_without_sources_finds_nothing(writer: Writer) -> None:
+    with LocalStore(writer.folder).snapshot() as snapshot:
+        assert (snapshot.nearest_to(NORTH, 5), snapshot.holding_words(["rain"], 5), snapshot.passages([])) == (
+            [],
+            [],
+            {},
+        )

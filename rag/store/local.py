@@ -26,8 +26,13 @@ SENTENCE_KINDS: tuple[SentenceKind, ...] = ("prose", "item", "heading", "other")
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """The vectors of one generation: a base that may come from a file, and what was added since."""
+    """The vectors of one state of the index: a base that may come from a file, and what was added since.
 
+    Identifiers of passages mean something within one lineage only: a rebuilt index may have the same generation with
+    other identifiers.
+    """
+
+    lineage: str
     generation: str
     base: DenseIndex
     file: str
@@ -87,19 +92,23 @@ class LocalStore:
     def dense_at(self, snapshot: Snapshot) -> Dense:
         """The vectors of the snapshot's generation, read once and kept until the index changes."""
         with self._lock:
-            if self._dense is None or self._dense.generation != snapshot.generation:
-                self._dense = self._read_dense(snapshot)
-            return self._dense
+            kept = self._dense
+            if kept is None or (kept.lineage, kept.generation) != (snapshot.lineage, snapshot.generation):
+                self._dense = kept = self._read_dense(snapshot)
+            return kept
 
     def _read_dense(self, snapshot: Snapshot) -> Dense:
         written = json.loads(snapshot.meta("dense") or "null")
         if written is not None:
-            kept = self._dense if self._dense and self._dense.file == written["file"] else None
+            kept = self._dense
+            if kept is not None and (kept.lineage, kept.file) != (snapshot.lineage, written["file"]):
+                kept = None
             base = kept.base if kept else dense_index.load(self.folder / written["file"], written["last_id"])
             if base is not None:
-                delta = snapshot.build_dense(after=base.last_id)
-                return Dense(snapshot.generation, base, written["file"], delta if len(delta) else None)
-        return Dense(snapshot.generation, snapshot.build_dense(), file="")
+                added = snapshot.build_dense(after=base.last_id)
+                delta = added if len(added) else None
+                return Dense(snapshot.lineage, snapshot.generation, base, written["file"], delta)
+        return Dense(snapshot.lineage, snapshot.generation, snapshot.build_dense(), file="")
 
 
 class Snapshot:
@@ -109,6 +118,7 @@ class Snapshot:
         self._store = store
         self._connection = connection
         self.generation = self.meta("generation") or "empty"
+        self.lineage = self.meta("lineage") or ""
 
     def meta(self, name: str) -> str | None:
         """A named value of the index."""

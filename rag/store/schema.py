@@ -71,7 +71,8 @@ def open_for_writing(folder: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
         if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            connection.executescript(f"BEGIN;{TABLES}INSERT INTO meta VALUES ('version', '{VERSION}');COMMIT;")
+            born = "INSERT INTO meta VALUES ('lineage', hex(randomblob(16)));"
+            connection.executescript(f"BEGIN;{TABLES}{born}INSERT INTO meta VALUES ('version', '{VERSION}');COMMIT;")
         check_version(connection, folder)
     return connection
 
