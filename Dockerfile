@@ -13,9 +13,9 @@ COPY service service
 COPY eval eval
 COPY seeds seeds
 
-# The CPU build of torch: the default one brings gigabytes of CUDA.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
-RUN pip install --no-cache-dir --extra-index-url "$TORCH_INDEX" --constraint constraints.txt ".[documents]" \
+# Name PyTorch's CPU index with `--build-arg PIP_EXTRA_INDEX_URL=...`: the default build brings gigabytes of CUDA.
+ARG PIP_EXTRA_INDEX_URL
+RUN pip install --no-cache-dir --constraint constraints.txt ".[documents]" \
     && rm -rf build whosays.egg-info
 
 ENV WHOSAYS_INDEX=/data/index WHOSAYS_EMBEDDING__CACHE=/data/cache PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
