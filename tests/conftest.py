@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from rag.settings import EmbeddingSettings, Settings
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and every program that they start, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 
