@@ -58,13 +58,13 @@ class Cited:
 def cite(drafts: Sequence[Draft], positions: Sequence[DraftPosition], snapshot: Snapshot) -> Cited:
     """Number the quotes 1, 2, 3 in the order in which the text first uses them, and put `[n]` before the full stops.
 
-    Positions may only rest on quotes that a draft uses. The same span is one citation, however often it is used.
+    Of a position only the quotes that a draft uses count. The same span is one citation, however often it is used.
     """
     numbers: dict[tuple[str, int, int], int] = {}
     quotes: list[Quote] = []
 
     def number(quote: Quote) -> int:
-        key = (quote.hit.passage.source, quote.start, quote.end)
+        key = _key(quote)
         if key not in numbers:
             numbers[key] = len(numbers) + 1
             quotes.append(quote)
@@ -79,16 +79,14 @@ def cite(drafts: Sequence[Draft], positions: Sequence[DraftPosition], snapshot: 
             used += own
         sentences.append("".join(pieces))
         claims.append(Claim("".join(part.text for part in draft.parts), draft.verdict, tuple(sorted(set(used)))))
-    kept = tuple(
-        Position(
-            position.value,
-            tuple(dict.fromkeys(quote.hit.passage.source for quote in position.quotes)),
-            tuple(sorted({number(quote) for quote in position.quotes})),
-        )
-        for position in positions
-    )
+    kept = []
+    for position in positions:
+        shown = [quote for quote in position.quotes if _key(quote) in numbers]
+        if shown:
+            sources = tuple(dict.fromkeys(quote.hit.passage.source for quote in shown))
+            kept.append(Position(position.value, sources, tuple(sorted({number(quote) for quote in shown}))))
     citations = tuple(_citation(n, quote, snapshot) for n, quote in enumerate(quotes, start=1))
-    return Cited(tuple(sentences), tuple(claims), citations, kept)
+    return Cited(tuple(sentences), tuple(claims), citations, tuple(kept))
 
 
 def marked(text: str, numbers: Sequence[int]) -> str:
@@ -101,6 +99,10 @@ def marked(text: str, numbers: Sequence[int]) -> str:
     # A sentence that ends in a quotation keeps the quotation whole: `He said "Go." [1]`
     at_end = len(body) if re.search(r"[\"”’»]", body[cut:]) else cut
     return f"{body[:at_end]} {''.join(f'[{n}]' for n in numbers)}{body[at_end:]}{text[len(body) :]}"
+
+
+def _key(quote: Quote) -> tuple[str, int, int]:
+    return (quote.hit.passage.source, quote.start, quote.end)
 
 
 def _citation(number: int, quote: Quote, snapshot: Snapshot) -> Citation:

@@ -74,7 +74,8 @@ def quote(evidence: Evidence) -> Quote:
 
 def shown(text: str) -> str:
     """A quote as a sentence of the answer: one line, without bullets, ending in a full stop; a list's items joined."""
-    lines = [re.sub(r"\s+", " ", FOOTNOTE.sub("", BULLET.sub("", line))).strip() for line in text.splitlines()]
+    plain = FOOTNOTE.sub("", text.replace("**", ""))
+    lines = [re.sub(r"\s+", " ", BULLET.sub("", line)).strip(" |") for line in plain.splitlines()]
     if lines and lines[0].endswith(":"):
         joined = f"{lines[0]} " + "; ".join(line.rstrip(".;") for line in lines[1:] if line)
     else:
@@ -85,9 +86,11 @@ def shown(text: str) -> str:
 def names_of(stands: Sequence[Stand]) -> dict[str, str]:
     """What the sources are called in a sentence: the file's name without folder, ending and trailing hash."""
     sources = sorted({saying.source for stand in stands for saying in stand.sayings})
-    brief = {source: HASH.sub("", PurePosixPath(source).stem) or source for source in sources}
+    # Square brackets would read as citations.
+    whole = {source: source.replace("[", "(").replace("]", ")") for source in sources}
+    brief = {source: HASH.sub("", PurePosixPath(whole[source]).stem) or whole[source] for source in sources}
     taken = list(brief.values())
-    return {source: name if taken.count(name) == 1 else source for source, name in brief.items()}
+    return {source: name if taken.count(name) == 1 else whole[source] for source, name in brief.items()}
 
 
 def _who_says(stand: Stand, names: dict[str, str]) -> Draft:
@@ -115,7 +118,7 @@ def _value(stands: Sequence[Stand], max_sentences: int) -> list[Draft]:
             text = f"{lead_in}{who} {'also ' if not parts else ''}{verb} {written}"
             parts.append(Part(text, tuple(quote(s.evidence) for s in sayings)))
         drafts.append(Draft((*parts, Part(".", ()))))
-    return drafts + [_sentence(stand) for stand in stands[1 : max_sentences - 1]]
+    return [*drafts, *(_sentence(stand) for stand in stands[1:])][:max_sentences]
 
 
 def _yes_or_no(judgement: Judgement, max_sentences: int) -> list[Draft]:
@@ -123,7 +126,7 @@ def _yes_or_no(judgement: Judgement, max_sentences: int) -> list[Draft]:
     first, *rest = judgement.stands
     text = shown(_words(quote(first.best.evidence)))
     opening = Draft((Part(f"{word}: {text}", tuple(quote(s.evidence) for s in first.sayings)),))
-    return [opening, *(_sentence(stand) for stand in rest[: max_sentences - 1])]
+    return [opening, *(_sentence(stand) for stand in rest)][:max_sentences]
 
 
 def _sentence(stand: Stand) -> Draft:

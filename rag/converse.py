@@ -23,6 +23,7 @@ THING = re.compile(
 )
 POINTING = re.compile(r"\b(?:that|this|those|these|then|there|one|the same)\b", re.IGNORECASE)
 DONE = re.compile(r"\b(?:do|did|does|doing|done) (?:that|this|so|it)\b", re.IGNORECASE)
+CALLED = re.compile(r"\bthe (?:(?!\w+ed\b)\w+ )??(?!\w+ed\b)\w+(?= \w+ed\b|[?.!]*$)", re.IGNORECASE)
 ASKING = re.compile(r"^(?:who|what|when|where|why|which|how(?: much| many)?)\b\s*", re.IGNORECASE)
 AUXILIARY = re.compile(r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might)\b", re.I)
 
@@ -37,6 +38,8 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
         return question
     asked, body = history[-1].question.strip().rstrip("?!. "), question.strip().rstrip("?!. ")
     body = OPENING.sub("", body)
+    if not body:
+        return question
     elliptic = len(body) < len(question.strip().rstrip("?!. "))
     bare = BARE.match(body)
     if bare and len(body.split()) <= 5:
@@ -74,9 +77,11 @@ def _swapped(body: str, content: Sequence[str], asked: str, history: Sequence[Tu
         return None
     new = re.sub(r"^(?:in|on|at|by|for|from|to|with|of) |['’]s$", "", body)
     names = [name for name in analyse(asked).names if name.lower() != new.lower()]
+    if not new:
+        return None
     if not names:
         return f"{asked} {body}" if history else None
-    return re.sub(rf"\b{re.escape(names[0])}\b", new[0].upper() + new[1:], asked, count=1)
+    return re.sub(rf"\b{re.escape(names[0])}\b", lambda _: new[0].upper() + new[1:], asked, count=1)
 
 
 def _filled(body: str, history: Sequence[Turn]) -> str:
@@ -125,12 +130,12 @@ def _person(history: Sequence[Turn]) -> str | None:
 
 
 def _thing(history: Sequence[Turn]) -> str | None:
-    """The last thing spoken of: the first name in the last question that has one, else in its answer."""
+    """The last thing spoken of: the first name in the last question, else what it calls "the ...", else a name told."""
     for turn in reversed(history):
-        for text in (turn.question, turn.answer):
-            names = _names_in(text)
-            if names:
-                return names[0]
+        called = CALLED.search(turn.question)
+        things = [*_names_in(turn.question), *([called.group()] if called else []), *_names_in(turn.answer)]
+        if things:
+            return things[0]
     return None
 
 

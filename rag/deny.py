@@ -8,6 +8,7 @@ from rag.questions import WORD, Asked, plain_words, stem
 from rag.values import agree, dates, figures
 
 NEGATION = re.compile(r"\b(?:not|no|never|nor|neither|without|unlike|\w+n't|\w+n’t)\b", re.IGNORECASE)
+FIGURES_ASKED = 8
 NEGATION_REACH = 4
 NUMBERED = re.compile(r"\b(?P<name>[A-Z]\w+) (?:\d+(?:\.\d+)?|[A-Z])\b")
 DONE = re.compile(
@@ -41,8 +42,9 @@ def _other_value(asked: Asked, question: str, text: str) -> bool:
     years = {date.year for date in dates(text) if date.year}
     if asked.years and years and not years & {int(year) for year in asked.years}:
         return True
-    for figure in figures(question):
-        others = [other for other in figures(text) if other.unit == figure.unit and other.unit]
+    told = figures(text)
+    for figure in figures(question)[:FIGURES_ASKED]:
+        others = [other for other in told if other.unit == figure.unit and other.unit]
         if others and not any(agree(figure, other) for other in others):
             return True
     return False

@@ -40,6 +40,9 @@ class Known(Protocol):
 class WritableStore(Protocol):
     """The writer's side of a store."""
 
+    def begin(self) -> None:
+        """Open the store to be written."""
+
     def known(self) -> Mapping[str, Known]:
         """Every indexed file by its path."""
 
@@ -127,6 +130,7 @@ class Indexer:
         """
         begun = time.monotonic()
         listing = find_files(paths, self._parsers.keys(), self._leave_out)
+        self._store.begin()
         known = self._store.known()
         run = _Run(of=len(listing.files), skipped=list(listing.skipped))
         run.of += len(listing.skipped)

@@ -115,6 +115,8 @@ def parts(question: str) -> list[str]:
     if joined is None or not ASKING.match(joined["first"]):
         return [question]
     first, second = joined["first"], joined["second"]
+    if all(word.lower() in QUESTION_WORDS | {"much", "many"} for word in first.split()):
+        return [question]
     if len(second.split()) <= 3 or re.search(r"\b(?:it|its|they|their|he|she|that)\b", second, re.IGNORECASE):
         borrowed = [word for word in first.split() if word.lower() not in QUESTION_WORDS]
         second = " ".join([second, *borrowed])

@@ -1,4 +1,4 @@
-"""The nouns of the house: what is indexed, what is found, what is answered. See CONTRACT in the README."""
+"""The nouns of the house: what is indexed, what is found, what is answered. The README explains the answer."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def weigh(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> Judge
     """Judge the evidence for one question; what scores below `threshold` does not answer."""
     evidence = sorted(evidence, key=lambda e: (-e.score, e.hit.passage.source, e.sentence.start))
     top = evidence[0].score if evidence else 0.0
-    if top < threshold:
+    if not evidence or top < threshold:
         return Judgement("not_in_sources", (), 1.0 - top, _why_not(asked, evidence))
     if asked.kind == "yesno":
         return _yes_or_no(evidence, threshold)

@@ -32,6 +32,8 @@ def test_a_short_list_is_quoted_whole_from_its_opening(place: int) -> None:
         ("It rained\nall day.", "It rained all day."),
         ("- Faster cycles", "Faster cycles."),
         ("It rained.[12]", "It rained."),
+        ("It **rained**.", "It rained."),
+        ("| 2022 | 187 boats |", "2022 | 187 boats."),
         ("Did it rain?", "Did it rain?"),
         ("He said “it rains.”", "He said “it rains.”"),
         ("• Data matters:", "Data matters."),
@@ -48,6 +50,7 @@ def test_a_quote_is_shown_as_one_sentence(text: str, expected: str) -> None:
         (["reports/may.md", "june.md"], ["may", "june"]),
         (["a/notes.md", "b/notes.md"], ["a/notes.md", "b/notes.md"]),
         (["annual_report_2024.pdf"], ["annual_report_2024"]),
+        (["report [5].txt"], ["report (5)"]),
     ],
 )
 def test_sources_are_called_by_the_shortest_name_that_tells_them_apart(sources: list[str], expected: list[str]) -> None:

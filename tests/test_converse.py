@@ -27,11 +27,20 @@ INVESTED = Turn("How much did Bigcorp invest in Acme in 2024?", "Bigcorp investe
             "what about amazon?", INVESTED, "How much did Amazon invest in Acme in 2024?", id="name in lower case"
         ),
         pytest.param("And Scale AI's?", Turn("Who is Meta's CEO?", "Jane Doe."), "Who is Scale AI's CEO?", id="whose"),
+        pytest.param("Who paid for it?", Turn("Who drew the tower?", "Jane Doe."), "Who paid for the tower?", id="it"),
+        pytest.param(
+            "Who approved it?", Turn("When was the new pier opened?", "In May."), "Who approved the new pier?", id="the"
+        ),
         pytest.param("Who runs Bigcorp?", INVESTED, "Who runs Bigcorp?", id="stands alone already"),
     ],
 )
 def test_what_is_left_out_is_filled_in(follow_up: str, turn: Turn, expected: str) -> None:
     assert standalone(follow_up, [turn]) == expected
+
+
+@pytest.mark.parametrize("odd", ["And?", "ok", "'s?", "And C:\\Users?", "What about \\1?", "And \\g<x>?", "and 's"])
+def test_an_odd_follow_up_is_a_question_all_the_same(odd: str) -> None:
+    assert standalone(odd, [INVESTED]).strip()
 
 
 def test_the_nearest_turn_that_names_somebody_is_meant() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rag.errors import IndexLocked, IndexUnwritable
+from rag.errors import BadInput, IndexLocked, IndexUnwritable
 from rag.records import IndexReport, Progress
 from rag.settings import PassageSettings, Settings, load_settings
 from rag.wiring import open_indexer, open_store
@@ -117,6 +117,15 @@ def test_a_place_that_takes_no_index_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(IndexUnwritable, match="file"):
         open_indexer(settings(tmp_path / "file" / "index"))
+
+
+def test_a_rebuild_of_a_path_that_is_not_there_loses_nothing(docs: Path, tmp_path: Path) -> None:
+    index(tmp_path / "index", docs)
+    indexer = open_indexer(settings(tmp_path / "index"), rebuild=True)
+    with pytest.raises(BadInput, match="nowhere"):
+        indexer.run([tmp_path / "nowhere"], lambda _: None)
+    indexer.close()
+    assert len(open_store(settings(tmp_path / "index")).sources()) == 2
 
 
 KILLS = 50

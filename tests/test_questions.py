@@ -49,6 +49,7 @@ def test_a_possessive_ends_a_name() -> None:
     [
         ("Who founded Acme?", ["Who founded Acme?"]),
         ("Who are Tom and Jerry?", ["Who are Tom and Jerry?"]),
+        ("When and why did Acme sell?", ["When and why did Acme sell?"]),
         (
             "In which year was Acme launched, and by whom?",
             ["In which year was Acme launched?", "By whom was Acme launched?"],

@@ -22,6 +22,7 @@ NORTH, EAST = np.eye(2, dtype=np.float32)
 @pytest.fixture
 def writer(tmp_path: Path) -> Iterator[Writer]:
     writer = Writer(tmp_path / "index", "digest", "two directions", 2, rebuild=False)
+    writer.begin()
     yield writer
     writer.close()
 
@@ -100,9 +101,13 @@ def test_an_index_remembers_its_embedding_model(writer: Writer) -> None:
         LocalStore(writer.folder).check_embedder("other", "three directions")
     assert "--rebuild" in caught.value.hint
     writer.close()
+    other = Writer(writer.folder, "other", "three directions", 3, rebuild=False)
     with pytest.raises(IndexMismatch):
-        Writer(writer.folder, "other", "three directions", 3, rebuild=False)
-    Writer(writer.folder, "other", "three directions", 3, rebuild=True).close()
+        other.begin()
+    other.close()
+    again = Writer(writer.folder, "other", "three directions", 3, rebuild=True)
+    again.begin()
+    again.close()
     LocalStore(writer.folder).check_embedder("other", "three directions")
 
 
@@ -137,7 +142,9 @@ def test_half_an_index_is_damaged_and_a_rebuild_mends_it(writer: Writer) -> None
         with store.snapshot() as snapshot:
             snapshot.nearest_to(NORTH, 5)
             snapshot.passages(list(range(50)))
-    Writer(writer.folder, "digest", "two directions", 2, rebuild=True).close()
+    again = Writer(writer.folder, "digest", "two directions", 2, rebuild=True)
+    again.begin()
+    again.close()
     assert LocalStore(writer.folder).sources() == []
 
 
@@ -228,6 +235,7 @@ def test_a_rebuilt_index_of_the_same_generation_is_read_anew(writer: Writer) -> 
     assert nearest_in(store, EAST) == "b.txt"
     writer.close()
     again = Writer(writer.folder, "digest", "two directions", 2, rebuild=True)
+    again.begin()
     put(again, "b.txt", "The sun shone.", EAST)
     put(again, "a.txt", "It rained.", NORTH)
     again.close()
@@ -248,3 +256,32 @@ def test_an_index_without_sources_finds_nothing(writer: Writer) -> None:
             [],
             {},
         )
+
+
+def test_contents_that_come_back_are_read_anew(writer: Writer) -> None:
+    put(writer, "a.txt", "It rained.", NORTH)
+    store = LocalStore(writer.folder)
+    before = store.generation
+    assert nearest_in(store, NORTH) == "a.txt"
+    writer.remove("a.txt")
+    put(writer, "a.txt", "It rained.", NORTH)
+    assert store.generation == before
+    assert nearest_in(store, NORTH) == "a.txt"
+
+
+def test_neighbours_are_found_behind_removed_ones(large: Writer) -> None:
+    for number in range(2):
+        large.remove(f"{number:02}.txt")
+    assert nearest(large.folder, 1) == ["02.txt"]
+
+
+def test_an_open_store_notices_another_embedding_model(writer: Writer) -> None:
+    put(writer, "a.txt", "It rained.")
+    store = LocalStore(writer.folder)
+    store.check_embedder("digest", "two directions")
+    writer.close()
+    again = Writer(writer.folder, "other", "three directions", 3, rebuild=True)
+    again.begin()
+    again.close()
+    with pytest.raises(IndexMismatch):
+        store.sources()

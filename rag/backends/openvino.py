@@ -30,14 +30,19 @@ class OpenVinoEmbedder:
             from tokenizers import Tokenizer
         except ModuleNotFoundError as missing:
             raise BackendMissing(f"Embedding needs {missing.name}.", hint=f"pip install {missing.name}") from missing
-        card = json.loads((folder / "embedder.json").read_text("utf-8"))
+        try:
+            card = json.loads((folder / "embedder.json").read_text("utf-8"))
+            self._tokenizer_file = str(folder / "tokenizer.json")
+            self._tokenizer = Tokenizer.from_file(self._tokenizer_file)
+        except Exception as error:  # the tokenizer's reader raises nothing more exact
+            raise ModelDamaged(
+                f"The converted model in {folder} cannot be read.", hint=f"Remove the folder; it is made anew: {folder}"
+            ) from error
         self.name: str = card["name"]
         self.digest: str = card["digest"]
         self.dimension: int = card["dimension"]
         self._prompts: dict[str, str] = card["prompts"]
         self._pad_id: int = card["pad_id"]
-        self._tokenizer_file = str(folder / "tokenizer.json")
-        self._tokenizer = Tokenizer.from_file(self._tokenizer_file)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(card["max_tokens"])
         core = openvino.Core()
@@ -64,20 +69,15 @@ class OpenVinoEmbedder:
         tokens = [encoding.ids for encoding in encodings]
         order = sorted(range(len(tokens)), key=lambda i: (-len(tokens[i]), tokens[i]))
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        queue = self._queue(vectors)
-        for start in range(0, len(order), BATCH):
-            rows = order[start : start + BATCH]
-            queue.start_async(self._inputs([tokens[i] for i in rows]), rows)
-        queue.wait_all()
+        batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+        self._fill(vectors, [([tokens[i] for i in rows], rows) for rows in batches])
         return vectors
 
     def embed_question(self, question: str) -> Vectors:
         """The question's unit vector, with the model's prompt for questions where it has one."""
         ids = self._tokenizer.encode(self._prompts["question"] + question).ids
         vectors = np.empty((1, self.dimension), dtype=np.float32)
-        queue = self._queue(vectors)
-        queue.start_async(self._inputs([ids]), [0])
-        queue.wait_all()
+        self._fill(vectors, [([ids], [0])])
         vector: Vectors = vectors[0]
         return vector
 
@@ -90,16 +90,23 @@ class OpenVinoEmbedder:
         counter.no_padding()
         return [len(encoding.ids) for encoding in counter.encode_batch(list(texts), add_special_tokens=False)]
 
-    def _queue(self, vectors: Vectors) -> Any:
-        """This thread's queue of requests, two streams on two cores, that fills the rows of `vectors`."""
+    def _fill(self, vectors: Vectors, batches: Sequence[tuple[list[list[int]], list[int]]]) -> None:
+        """Fill rows of `vectors` from batches of (tokens, rows), on this thread's queue of two streams."""
 
         def keep(request: Any, rows: list[int]) -> None:
             vectors[rows] = request.get_output_tensor(0).data
 
         if not hasattr(self._queues, "queue"):
             self._queues.queue = self._queue_class(self._model)
-        self._queues.queue.set_callback(keep)
-        return self._queues.queue
+        queue = self._queues.queue
+        try:
+            queue.set_callback(keep)
+            for tokens, rows in batches:
+                queue.start_async(self._inputs(tokens), rows)
+            queue.wait_all()
+        except BaseException:
+            del self._queues.queue  # Ctrl-C leaves its requests busy for ever
+            raise
 
     def _inputs(self, tokens: Sequence[Sequence[int]]) -> dict[str, Any]:
         width = max(len(ids) for ids in tokens)

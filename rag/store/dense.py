@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 
 IN_MEMORY = 2_000  # up to here reading the vectors from SQLite is as fast as opening a file
 EXACT = 200_000  # up to here every vector is compared; above, the nearest cells of an inverted file
-BYTES_PER_NUMBER = 2  # vectors are stored as float16: cosine 0.99999 to float32, half the disk
 
 
 class DenseIndex:

@@ -32,8 +32,7 @@ class Dense:
     other identifiers.
     """
 
-    lineage: str
-    generation: str
+    state: tuple[str, str, int]
     base: DenseIndex
     file: str
     delta: DenseIndex | None = None
@@ -45,6 +44,7 @@ class LocalStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._dense: Dense | None = None
+        self._embedder: tuple[str, str] | None = None
         self._lock = threading.Lock()
         with self.snapshot():
             pass  # a missing or damaged index shows now, not at the first question
@@ -56,16 +56,19 @@ class LocalStore:
         try:
             with translated(self.folder):
                 connection.execute("BEGIN")
-                yield Snapshot(self, connection)
+                snapshot = Snapshot(self, connection)
+            if self._embedder is not None:
+                snapshot.check_embedder(*self._embedder)
+            with translated(self.folder):
+                yield snapshot
         finally:
             connection.close()
 
     def check_embedder(self, digest: str, name: str) -> None:
-        """Raise IndexMismatch unless the index was written with this embedding model."""
-        with self.snapshot() as snapshot:
-            written = snapshot.meta("embedder")
-            if written is not None and written != digest:
-                raise mismatch(snapshot.meta("embedder_name") or written, name, self.folder)
+        """Raise IndexMismatch, now and at every later snapshot, unless this embedding model wrote the index."""
+        self._embedder = (digest, name)
+        with self.snapshot():
+            pass
 
     @property
     def generation(self) -> str:
@@ -93,7 +96,7 @@ class LocalStore:
         """The vectors of the snapshot's generation, read once and kept until the index changes."""
         with self._lock:
             kept = self._dense
-            if kept is None or (kept.lineage, kept.generation) != (snapshot.lineage, snapshot.generation):
+            if kept is None or kept.state != snapshot.state:
                 self._dense = kept = self._read_dense(snapshot)
             return kept
 
@@ -101,14 +104,14 @@ class LocalStore:
         written = json.loads(snapshot.meta("dense") or "null")
         if written is not None:
             kept = self._dense
-            if kept is not None and (kept.lineage, kept.file) != (snapshot.lineage, written["file"]):
+            if kept is not None and (kept.state[0], kept.file) != (snapshot.state[0], written["file"]):
                 kept = None
             base = kept.base if kept else dense_index.load(self.folder / written["file"], written["last_id"])
             if base is not None:
                 added = snapshot.build_dense(after=base.last_id)
                 delta = added if len(added) else None
-                return Dense(snapshot.lineage, snapshot.generation, base, written["file"], delta)
-        return Dense(snapshot.lineage, snapshot.generation, snapshot.build_dense(), file="")
+                return Dense(snapshot.state, base, written["file"], delta)
+        return Dense(snapshot.state, snapshot.build_dense(), file="")
 
 
 class Snapshot:
@@ -118,12 +121,20 @@ class Snapshot:
         self._store = store
         self._connection = connection
         self.generation = self.meta("generation") or "empty"
-        self.lineage = self.meta("lineage") or ""
+        # The same contents may come back with other identifiers, in a rebuilt index or after a removal.
+        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passages'").fetchone()
+        self.state = (self.meta("lineage") or "", self.generation, int(row[0]) if row else 0)
 
     def meta(self, name: str) -> str | None:
         """A named value of the index."""
         row = self._connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if row is None else str(row[0])
+
+    def check_embedder(self, digest: str, name: str) -> None:
+        """Raise IndexMismatch unless the index was written with this embedding model."""
+        written = self.meta("embedder")
+        if written is not None and written != digest:
+            raise mismatch(self.meta("embedder_name") or written, name, self._store.folder)
 
     @property
     def passage_count(self) -> int:
@@ -154,17 +165,22 @@ class Snapshot:
     def nearest_to(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
         """The `k` passages nearest to a unit vector as (id, cosine), best first."""
         dense = self._store.dense_at(self)
-        found = dense.base.search(vector, 2 * k)
+        width = k
+        found = self._alive(dense.base.search(vector, width))
+        while len(found) < k and width < len(dense.base):  # the base may still hold passages that were removed since
+            width *= 4
+            found = self._alive(dense.base.search(vector, width))
         if dense.delta is not None:
             found = sorted(found + dense.delta.search(vector, k), key=lambda pair: (-pair[1], pair[0]))
-        if dense.file:  # the base may still hold passages that were removed since
-            marks = ",".join("?" * len(found))
-            living = self._connection.execute(
-                f"SELECT passage_id FROM vectors WHERE passage_id IN ({marks})", [i for i, _ in found]
-            )
-            alive = {passage_id for (passage_id,) in living}
-            found = [(passage_id, score) for passage_id, score in found if passage_id in alive]
         return found[:k]
+
+    def _alive(self, found: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+        marks = ",".join("?" * len(found))
+        rows = self._connection.execute(
+            f"SELECT passage_id FROM vectors WHERE passage_id IN ({marks})", [passage_id for passage_id, _ in found]
+        )
+        alive = {passage_id for (passage_id,) in rows}
+        return [(passage_id, score) for passage_id, score in found if passage_id in alive]
 
     def holding_words(self, words: Sequence[str], k: int) -> list[tuple[int, float]]:
         """The `k` passages with the best BM25 for any of the words as (id, score), best first; titles count half."""

@@ -47,8 +47,9 @@ END;
 def open_for_reading(folder: Path) -> sqlite3.Connection:
     """A connection that never writes; raises IndexMissing or IndexDamaged."""
     path = folder / FILE
-    if not path.is_file():
-        raise IndexMissing(f"There is no index in {folder}.", hint=f"Make one: whosays index PATH --index {folder}")
+    with translated(folder):
+        if not path.is_file():
+            raise IndexMissing(f"There is no index in {folder}.", hint=f"Make one: whosays index PATH --index {folder}")
     # A write-ahead log cannot be opened in a folder that takes no files; what nobody can write is read as it stands.
     frozen = not os.access(folder, os.W_OK) and not path.with_name(f"{FILE}-wal").exists()
     with translated(folder):
@@ -100,8 +101,8 @@ def translated(folder: Path) -> Iterator[None]:
         raise _ours(error, folder) from error
     except OSError as error:
         raise IndexUnwritable(
-            f"The index in {folder} cannot be written: {error.strerror or error}.",
-            hint="Free some space, or name another folder with --index.",
+            f"The index in {folder} cannot be used: {error.strerror or error}.",
+            hint="Check the folder's permissions and the disk, or name another folder with --index.",
         ) from error
 
 

@@ -41,23 +41,27 @@ class Writer:
 
     def __init__(self, folder: Path, embedder: str, embedder_name: str, dimension: int, *, rebuild: bool) -> None:
         self.folder = folder
-        with contextlib.ExitStack() as undo:
-            with translated(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-                self._lock = _lock(folder)
-                undo.callback(self._lock.close)
-                if rebuild:
-                    for path in (*folder.glob(f"{FILE}*"), *folder.glob("vectors-*.faiss")):
-                        path.unlink()
-            self._connection = open_for_writing(folder)
-            undo.callback(self._connection.close)
-            with self._transaction():
-                self._remember_embedder(embedder, embedder_name, dimension)
-            undo.pop_all()
+        self._embedder = (embedder, embedder_name, dimension)
+        self._rebuild = rebuild
+        self._connection: sqlite3.Connection
+        with translated(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(folder)
+
+    def begin(self) -> None:
+        """Open the index to be written; a rebuild throws the old one away here and not before."""
+        if self._rebuild:
+            with translated(self.folder):
+                for path in (*self.folder.glob(f"{FILE}*"), *self.folder.glob("vectors-*.faiss")):
+                    path.unlink()
+        self._connection = open_for_writing(self.folder)
+        with self._transaction():
+            self._remember_embedder(*self._embedder)
 
     def close(self) -> None:
         """Let go of the index."""
-        self._connection.close()
+        if hasattr(self, "_connection"):
+            self._connection.close()
         self._lock.close()
 
     def known(self) -> dict[str, Known]:
@@ -126,7 +130,8 @@ class Writer:
             if current and self._drift(written) <= REBUILD_SHARE * count:
                 return
             dense = snapshot.build_dense()
-            name = f"vectors-{snapshot.generation[:16]}.faiss"
+            lineage, generation, last_id = snapshot.state
+            name = f"vectors-{generation[:16]}-{lineage[:8]}-{last_id}.faiss"
         dense_index.save(dense, self.folder / name)
         with self._transaction():
             self._set("dense", json.dumps({"file": name, "last_id": dense.last_id, "count": len(dense)}))
