@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from rag.records import Evidence, Hit, Parsed
+from rag.records import Hit, Parsed, Reading, Support
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,8 +38,15 @@ class Embedder(Protocol):
 class Reader(Protocol):
     """Reads passages for a question."""
 
-    def read(self, question: str, hits: Sequence[Hit]) -> list[Evidence]:
-        """The sentences of the hits that may answer, best first, each scored 0 to 1."""
+    def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
+        """What each passage's text says to the question, in the order of the passages."""
+
+
+class Verifier(Protocol):
+    """Holds claims against evidence."""
+
+    def verify(self, pairs: Sequence[tuple[str, str]]) -> list[Support]:
+        """How far the evidence of each (claim, evidence) bears the claim, which may be worded as a yes/no question."""
 
 
 class Parser(Protocol):
@@ -63,8 +70,11 @@ class Snapshot(Protocol):
     def nearest_to(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
         """The `k` passages nearest to a unit vector as (id, cosine), best first."""
 
+    def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
+        """How near the passages with these ids are to a unit vector."""
+
     def holding_words(self, words: Sequence[str], k: int) -> list[tuple[int, float]]:
-        """The `k` passages with the best BM25 for any of the words as (id, score), best first."""
+        """The `k` passages with the best BM25 for any of the words or phrases as (id, score), best first."""
 
     def passages(self, ids: Sequence[int]) -> dict[int, Hit]:
         """The passages with these ids as hits of score 0."""

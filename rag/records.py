@@ -123,6 +123,36 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerSpan:
+    """Words of a passage's text that may answer, `text[start:end]`; `score` is their log-odds against no answer."""
+
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a reader makes of one passage for one question.
+
+    `answerable` is the log-odds that the passage answers at all; `spans` are the best words, best first, none
+    overlapping another.
+    """
+
+    answerable: float
+    spans: tuple[AnswerSpan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """How far evidence bears a claim: the probabilities that it states it, denies it, says nothing; they add to 1."""
+
+    supported: float
+    contradicted: float
+    neither: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """A sentence that may answer, read from a hit.
 

@@ -47,6 +47,22 @@ def test_what_was_put_is_found_by_meaning_and_by_word(writer: Writer) -> None:
         assert (hits[near].title, hits[near].published) == ("Weather", "2025-06-08")
 
 
+def test_cosines_of_given_passages_are_those_of_the_search(writer: Writer) -> None:
+    put(writer, "wet.txt", "It rained.", NORTH)
+    put(writer, "dry.txt", "The sun shone.", EAST)
+    with LocalStore(writer.folder).snapshot() as snapshot:
+        near = dict(snapshot.nearest_to(EAST, 5))
+        assert snapshot.cosines(EAST, [*near, 999]) == near == {1: 0.0, 2: 1.0}
+        assert snapshot.cosines(EAST, []) == {}
+
+
+def test_several_words_are_looked_up_as_a_phrase(writer: Writer) -> None:
+    put(writer, "a.txt", "Two Dollar Radio")
+    put(writer, "b.txt", "two radios for a dollar")
+    with LocalStore(writer.folder).snapshot() as snapshot:
+        assert [i for i, _ in snapshot.holding_words(["Two Dollar Radio"], 5)] == [1]
+
+
 def test_a_source_that_changed_replaces_the_old_one(writer: Writer) -> None:
     put(writer, "a.txt", "It rained.")
     put(writer, "a.txt", "It snowed.")

@@ -59,6 +59,15 @@ def build(rows: Iterable[tuple[int, bytes]], count: int, dimension: int) -> Dens
     return DenseIndex(index, int(ids[-1]) if filled else 0)
 
 
+def cosines(rows: Iterable[tuple[int, bytes]], vector: Vectors) -> dict[int, float]:
+    """The cosine of a unit vector with each of the (passage id, float16 bytes) rows."""
+    found = dict(rows)
+    if not found:
+        return {}
+    matrix = np.frombuffer(b"".join(found.values()), dtype=np.float16).reshape(len(found), -1)
+    return dict(zip(found, (matrix.astype(np.float32) @ vector).tolist(), strict=True))
+
+
 def _trained(matrix: NDArray[np.float16], dimension: int) -> Any:
     """An empty inverted file, 4·sqrt(n) cells, 16-bit vectors, trained on a fixed sample (40 vectors a cell)."""
     import faiss

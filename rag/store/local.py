@@ -182,8 +182,19 @@ class Snapshot:
         alive = {passage_id for (passage_id,) in rows}
         return [(passage_id, score) for passage_id, score in found if passage_id in alive]
 
+    def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
+        """How near the passages with these ids are to a unit vector; ids that are gone are left out."""
+        marks = ",".join("?" * len(ids))
+        rows = self._connection.execute(
+            f"SELECT passage_id, vector FROM vectors WHERE passage_id IN ({marks}) ORDER BY passage_id", list(ids)
+        )
+        return dense_index.cosines(rows, vector)
+
     def holding_words(self, words: Sequence[str], k: int) -> list[tuple[int, float]]:
-        """The `k` passages with the best BM25 for any of the words as (id, score), best first; titles count half."""
+        """The `k` passages with the best BM25 for any of the words as (id, score), best first; titles count half.
+
+        A word may be several: they are looked up as a phrase.
+        """
         if not words:
             return []
         expression = " OR ".join('"' + word.replace('"', '""') + '"' for word in words)
