@@ -14,8 +14,9 @@ from rag import compose
 from rag.cite import Cited, Draft, DraftPosition, cite
 from rag.converse import standalone
 from rag.errors import BadQuestion
-from rag.protocols import Reader, Snapshot
+from rag.protocols import Snapshot
 from rag.questions import Asked, analyse, parts
+from rag.read import EvidenceReader
 from rag.records import (
     REFUSAL,
     Answer,
@@ -76,7 +77,7 @@ class Answerer:
         self,
         store: Store,
         retriever: Retriever,
-        reader: Reader,
+        reader: EvidenceReader,
         *,
         threshold: float,
         max_question: int,
@@ -132,14 +133,15 @@ class Answerer:
 
     def _judged(self, part: str, hits: Sequence[Hit]) -> _Part:
         asked = analyse(part)
-        evidence = self._reader.read(part, hits)
-        return _Part(part, asked, weigh(asked, evidence, self._threshold))
+        evidence = self._reader.evidence(part, hits)
+        judgement = weigh(asked, evidence, self._threshold)
+        if judgement.reason == "no_passage_answers" and not self._reader.grants(part, hits):
+            judgement = replace(judgement, reason="premise_not_in_sources")
+        return _Part(part, asked, judgement)
 
     def _composed(self, judged: Sequence[_Part]) -> tuple[list[Draft], list[DraftPosition]]:
         answered = [part for part in judged if part.judgement.outcome != "not_in_sources"]
-        drafts = [
-            draft for part in answered for draft in compose.compose(part.asked, part.judgement, self._max_sentences)
-        ]
+        drafts = [draft for part in answered for draft in compose.compose(part.judgement, self._max_sentences)]
         positions = compose.positions(answered[0].asked, answered[0].judgement) if answered else []
         return list(dict.fromkeys(drafts)), positions
 
@@ -155,7 +157,7 @@ class Answerer:
             question=question,
             outcome=outcome,
             text=" ".join(cited.sentences) or REFUSAL,
-            short=compose.short(only.asked, only.judgement) if only else None,
+            short=compose.short(only.judgement) if only else None,
             claims=cited.claims,
             citations=cited.citations,
             positions=cited.positions,

@@ -17,7 +17,7 @@ FOOTNOTE = re.compile(r"\[\d+\]")
 HASH = re.compile(r"[_-][0-9a-f]{8,}$")
 
 
-def compose(asked: Asked, judgement: Judgement, max_sentences: int) -> list[Draft]:
+def compose(judgement: Judgement, max_sentences: int) -> list[Draft]:
     """The sentences of the answer to one question, each with the quotes that bear it."""
     stands = judgement.stands
     if judgement.outcome == "disputed":
@@ -26,7 +26,7 @@ def compose(asked: Asked, judgement: Judgement, max_sentences: int) -> list[Draf
         return _yes_or_no(judgement, max_sentences)
     if not stands:
         return []
-    if asked.kind in ("amount", "date", "name", "place") and stands[0].best.value is not None:
+    if judgement.valued:
         return _value(stands, max_sentences)
     return [_sentence(stand) for stand in stands[:max_sentences]]
 
@@ -45,14 +45,11 @@ def positions(asked: Asked, judgement: Judgement) -> list[DraftPosition]:
     ]
 
 
-def short(asked: Asked, judgement: Judgement) -> str | None:
+def short(judgement: Judgement) -> str | None:
     """The shortest exact answer; None where the question has none."""
     if judgement.holds is not None:
         return "Yes." if judgement.holds else "No."
-    single = judgement.stands and asked.kind in ("amount", "date", "name", "place")
-    if not single or judgement.stands[0].best.value is None:
-        return None
-    return _by_writing(judgement.stands[0].sayings)[0][0]
+    return _by_writing(judgement.stands[0].sayings)[0][0] if judgement.valued else None
 
 
 def quote(evidence: Evidence) -> Quote:

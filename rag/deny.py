@@ -22,32 +22,36 @@ BLAME = re.compile(
 )
 
 
-def denies(asked: Asked, question: str, text: str) -> bool:
+def denies(asked: Asked, text: str) -> bool:
     """Whether the sentence says otherwise than a yes/no question asks.
 
     "Acme was founded in 2016." denies "Was Acme founded in 2018?"; "Acme does not sell anvils." denies "Does Acme
     sell anvils?".
     """
     return (
-        _other_value(asked, question, text)
-        or _other_number_of_a_name(question, text)
-        or bool(DONE.search(question) and OPEN.search(text))
-        or (bool(PRAISE.search(question)) and bool(BLAME.search(text)))
-        or _negated(asked, text) != bool(NEGATION.search(question))
+        speaks_of_another(asked, text)
+        or _other_figure(asked.question, text)
+        or bool(DONE.search(asked.question) and OPEN.search(text))
+        or (bool(PRAISE.search(asked.question)) and bool(BLAME.search(text)))
+        or _negated(asked, text) != bool(NEGATION.search(asked.question))
     )
 
 
-def _other_value(asked: Asked, question: str, text: str) -> bool:
-    """Whether the sentence gives other years, or other figures of the same unit, and not the one asked about."""
-    years = {date.year for date in dates(text) if date.year}
-    if asked.years and years and not years & {int(year) for year in asked.years}:
-        return True
+def _other_figure(question: str, text: str) -> bool:
+    """Whether the sentence gives other figures of the unit that the question asks about, and not the one it names."""
     told = figures(text)
     for figure in figures(question)[:FIGURES_ASKED]:
         others = [other for other in told if other.unit == figure.unit and other.unit]
         if others and not any(agree(figure, other) for other in others):
             return True
     return False
+
+
+def speaks_of_another(asked: Asked, text: str) -> bool:
+    """Whether a sentence names another year, or another "Series F" or "Llama 3", than the question asks about."""
+    years = {date.year for date in dates(text) if date.year}
+    other_year = bool(asked.years and years and not years & {int(year) for year in asked.years})
+    return other_year or _other_number_of_a_name(asked.question, text)
 
 
 def _other_number_of_a_name(question: str, text: str) -> bool:

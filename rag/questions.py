@@ -60,6 +60,12 @@ PROSPECTIVE = re.compile(
     r"|targets?|aims?|proposed|potential\w*|considering|thinking|next|soon|in talks|intends?)\b",
     re.IGNORECASE,
 )
+# What "Why did Rome fall?" takes for granted begins at "did"; "What made Rome fall?" takes "Rome fall" for granted.
+TAKEN = re.compile(
+    rf"^(?:why|when|how|where|(?:on|in|at|by|from|for) (?:what|which) \w+) (?P<did>(?:{AUXILIARIES})\b.+)"
+    r"|^what (?:made|makes|led|caused) (?P<made>.+)",
+    re.IGNORECASE,
+)
 WORD = re.compile(r"[^\W_](?:[\w.'’&-]*[^\W_])?")
 YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
 WH = "who|whom|by whom|what|when|where|why|which|how"
@@ -77,6 +83,7 @@ NAME_STARTERS = frozenset(
 class Asked:
     """What a question asks for; `words` are its content words as written, `names` those that look like names."""
 
+    question: str
     kind: Kind
     words: tuple[str, ...]
     names: tuple[str, ...]
@@ -89,6 +96,7 @@ def analyse(question: str) -> Asked:
     proper = COURTESY.sub("", question).strip()
     words = tuple(w for w in WORD.findall(proper) if w.lower().removesuffix("'s") not in STOP_WORDS)
     return Asked(
+        question,
         _kind(question, proper),
         words,
         tuple(_names(proper)),
@@ -121,6 +129,15 @@ def parts(question: str) -> list[str]:
         borrowed = [word for word in first.split() if word.lower() not in QUESTION_WORDS]
         second = " ".join([second, *borrowed])
     return [f"{first}?", f"{second[0].upper()}{second[1:]}?"]
+
+
+def premise(question: str) -> str | None:
+    """What a question takes for granted, as a yes/no question: "Why did Rome fall?" gives "Did Rome fall?"."""
+    taken = TAKEN.match(COURTESY.sub("", question).strip())
+    if taken is None:
+        return None
+    words = taken["did"] or f"did {taken['made']}"
+    return f"{words[0].upper()}{words[1:].rstrip('?!. ')}?"
 
 
 def plain_words(asked: Asked) -> set[str]:

@@ -1,178 +1,264 @@
-"""Question and hits to evidence: every sentence scored by likeness, shared words and the kind of answer asked for."""
+"""Question and hits to evidence: the sentences and words that the reader finds, each with one calibrated score."""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import astuple, dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, replace
 
-import numpy as np
-
-from rag.deny import denies
-from rag.protocols import Embedder
-from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, plain_words, stem
-from rag.records import Evidence, Hit, Sentence
+from rag.deny import denies, speaks_of_another
+from rag.protocols import Reader, Verifier
+from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, premise
+from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
 from rag.values import Figure, agree, dates, figures, moment
 
-if TYPE_CHECKING:
-    from rag.protocols import Vectors
-
 # Logistic regression on the gold questions that may be tuned on: tests/benchmarks/fit_scoring.py prints both lines.
-BIAS = -8.03
-WEIGHTS = (2.57, 5.60, 2.04, -2.15, -0.90)
-LOOKED_AT = 8  # sentences whose words are compared by meaning: the cost of a reading is mostly there
+BIAS = -3.65
+WEIGHTS = (0.41, 1.55, 1.15, 0.46)
+STRANGER = 0.2  # what a score is worth where a name of the question is in no passage
 OTHER_MOOD = 0.5
-NAME = re.compile(r"\b[A-Z][\w&]*(?:[ ][A-Z0-9][\w&]*)*")
+MOST_ODDS = 8.0  # log-odds beyond this say no more
+WINDOW = 550  # characters that are read at a time; measured: 350, 900 and whole passages are worse
+GRANTED = 0.5  # the least support for what a question takes for granted
+VERIFIED_AT_MOST = 24  # sentences that a yes/no question is held against
+HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
+PERCENTAGE = re.compile(r"\b(?:percent(?:age)?|per cent|what (?:share|part|proportion))\b", re.IGNORECASE)
+MONEY = re.compile(
+    r"\b(?:money|worth|valu\w+|revenues?|sales|costs?|prices?|invest\w*|raised?|profits?|paid|pay|spen[dt]|cheque|check)\b",
+    re.I,
+)
+NAME_INSIDE = re.compile(r"(?<=[a-z,] )[A-Z][\w&-]*")
+EDGES = " \t\n,;:—–-("
 
 
 @dataclass(frozen=True, slots=True)
 class Features:
-    """What speaks for a sentence, each 0 to 1: the order is that of the weights."""
+    """What speaks for a sentence; the order is that of the weights.
 
-    likeness: float
-    coverage: float
+    `span`: the reader's log-odds for the words; `fits`: they are of the kind that is asked for; `named`: the share of
+    the question's names in the sentence, `known`: the best such share of any sentence retrieved. The log-odds for the
+    whole window, and the share of the question's words, added nothing to these.
+    """
+
+    span: float
     fits: float
-    other_year: float
-    stranger: float
+    named: float
+    known: float
 
     def score(self) -> float:
         """The probability that the sentence answers."""
-        z = BIAS + sum(weight * value for weight, value in zip(WEIGHTS, astuple(self), strict=True))
-        return round(1 / (1 + math.exp(-z)), 6)
+        return logistic(BIAS + sum(weight * value for weight, value in zip(WEIGHTS, astuple(self), strict=True)))
 
 
-class ScoringReader:
-    """Scores every sentence of the hits with the embedding model alone."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A sentence of a hit with the reader's best words in it."""
 
-    def __init__(self, embedder: Embedder) -> None:
-        self._embedder = embedder
+    hit: Hit
+    sentence: Sentence
+    answer: tuple[int, int]
+    features: Features
 
-    def read(self, question: str, hits: Sequence[Hit]) -> list[Evidence]:
-        """The prose sentences of the hits, best first, with the words that answer where the kind of answer has some."""
+
+class EvidenceReader:
+    """Reads all hits of a question at once; a yes/no question is put to the verifier instead."""
+
+    def __init__(self, reader: Reader, verifier: Verifier) -> None:
+        self._reader = reader
+        self._verifier = verifier
+
+    def evidence(self, question: str, hits: Sequence[Hit]) -> list[Evidence]:
+        """The sentences that may answer, best first, each once, with the answering words."""
         asked = analyse(question)
-        places = _places(hits)
-        texts = [hit.passage.sentence_text(sentence) for hit, sentence in places]
-        scores = [features.score() for features in self.features(question, hits)]
-        answers = _answers(asked, texts, scores)
-        evidence = []
-        for (hit, sentence), text, score, span in zip(places, texts, scores, answers, strict=True):
-            denied = asked.kind == "yesno" and denies(asked, question, text)
-            evidence.append(Evidence(hit, sentence, score, _shifted(span, sentence.start), denied))
-        return sorted(evidence, key=lambda e: (-e.score, e.hit.passage.source, e.sentence.start))
+        if asked.kind == "yesno":
+            evidence = self._verified(asked, hits)
+        else:
+            factor = STRANGER if _strangers(asked, hits) else 1.0
+            found = self.found(question, hits)
+            evidence = [Evidence(f.hit, f.sentence, round(factor * f.features.score(), 6), f.answer) for f in found]
+            if asked.kind == "amount":
+                evidence = _borne_out(asked, evidence)
+        return sorted(_best_of_each(evidence), key=lambda e: (-e.score, e.hit.passage.source, e.sentence.start))
 
-    def features(self, question: str, hits: Sequence[Hit]) -> list[Features]:
-        """The features of the hits' prose sentences, in the order of their places."""
-        places = _places(hits)
-        if not places:
-            return []
+    def found(self, question: str, hits: Sequence[Hit]) -> list[Found]:
+        """What the reader finds, sentence by sentence, with what speaks for it."""
         asked = analyse(question)
-        texts = [hit.passage.sentence_text(sentence) for hit, sentence in places]
-        likeness = self._embedder.embed(texts) @ self._embedder.embed_question(question)
-        coverage = self._coverage(asked, texts, likeness)
+        asked = replace(asked, names=asked.names or _names_told(asked, hits))
+        known = max((_share_named(asked, hit.passage.sentence_text(s)) for hit in hits for s in _prose(hit)), default=0)
+        pieces = [(hit, window, f"{hit.title}\n" if hit.title else "") for hit in hits for window in windows(hit)]
+        readings = self._reader.read(question, [head + _slice(hit, *window) for hit, window, head in pieces])
         return [
-            Features(float(like), float(covered), *_subject(asked, hit, text))
-            for (hit, _), text, like, covered in zip(places, texts, likeness, coverage, strict=True)
+            replace(found, features=replace(found.features, known=known))
+            for (hit, (start, end), head), reading in zip(pieces, readings, strict=True)
+            for found in _in_sentences(asked, hit, (start, end), reading, start - len(head))
         ]
 
-    def _coverage(self, asked: Asked, texts: Sequence[str], likeness: Vectors) -> Vectors:
-        """How much of the question's words each sentence holds, rare words counting more.
+    def grants(self, question: str, hits: Sequence[Hit]) -> bool:
+        """Whether the hits bear what the question takes for granted; true where it takes nothing."""
+        taken = premise(question)
+        if taken is None:
+            return True
+        supports = [support for _, support in self._held_against(analyse(taken), hits)]
+        return any(support.supported >= GRANTED for support in supports)
 
-        In the sentences that look best so far, a word also counts in part where a like one stands for it.
-        """
-        words = list(dict.fromkeys(concept(word) for word in asked.words))
-        if not words:
-            return np.zeros(len(texts), dtype=np.float32)
-        sentences = [_content(text) for text in texts]
-        covered = np.array([[word in sentence for word in words] for sentence in sentences], dtype=np.float32)
-        weights = np.log(1 + len(texts) / (1 + covered.sum(axis=0)))
-        weights /= weights.sum()
-        best = np.argsort(-(likeness + covered @ weights), kind="stable")[:LOOKED_AT]
-        vocabulary = sorted({*words, *(word for row in best for word in sentences[row])})
-        place = {word: column for column, word in enumerate(vocabulary)}
-        vectors = self._embedder.embed(vocabulary)
-        asked_vectors = vectors[[place[word] for word in words]]
-        for row in best:
-            if sentences[row]:
-                others = vectors[[place[word] for word in sorted(sentences[row])]]
-                alike = np.clip((asked_vectors @ others.T).max(axis=1), 0, 1) ** 2
-                covered[row] = np.maximum(covered[row], alike)
-        share: Vectors = covered @ weights
-        return share
+    def _verified(self, asked: Asked, hits: Sequence[Hit]) -> list[Evidence]:
+        """The sentences that bear or deny what a yes/no question asks."""
+        evidence = []
+        words = _concepts(asked.words)
+        for (hit, sentence), support in self._held_against(asked, hits):
+            text = hit.passage.sentence_text(sentence)
+            denied = support.contradicted > support.supported or denies(asked, text)
+            # A sentence that names another year or number speaks of what was asked all the same: it denies it.
+            missing = 0 if speaks_of_another(asked, text) else len(words - _concepts(WORD.findall(text)))
+            score = (1.0 - support.neither) * (1.0 - missing / len(words) if words else 1.0)
+            evidence.append(Evidence(hit, sentence, round(score, 6), contradicts=denied))
+        return evidence
 
-
-def _places(hits: Sequence[Hit]) -> list[tuple[Hit, Sentence]]:
-    """The sentences that may answer, each once, though passages overlap."""
-    places = {
-        (hit.passage.source, sentence.start): (hit, sentence)
-        for hit in reversed(hits)
-        for sentence in hit.passage.sentences
-        if sentence.kind in ("prose", "item")
-    }
-    return [places[key] for key in sorted(places)]
+    def _held_against(self, asked: Asked, hits: Sequence[Hit]) -> list[tuple[tuple[Hit, Sentence], Support]]:
+        """A yes/no question held against the sentences that share most words with it, each once."""
+        words = _concepts(asked.words)
+        places = {(hit.passage.source, s.start): (hit, s) for hit in reversed(hits) for s in _prose(hit)}
+        texts = {key: hit.passage.sentence_text(sentence) for key, (hit, sentence) in places.items()}
+        shared = {key: len(words & _concepts(WORD.findall(text))) for key, text in texts.items()}
+        keys = sorted(places, key=lambda key: (-shared[key], key))[:VERIFIED_AT_MOST]
+        supports = self._verifier.verify([(asked.question, texts[key]) for key in keys])
+        return [(places[key], support) for key, support in zip(keys, supports, strict=True)]
 
 
-def _content(text: str) -> set[str]:
-    return {concept(word) for word in WORD.findall(text) if word.lower() not in STOP_WORDS}
+def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Reading, offset: int) -> Iterable[Found]:
+    """The best words in each sentence that has some; `offset` is the place of the text that was read in the source."""
+    for sentence in _prose(hit):
+        text = hit.passage.sentence_text(sentence)
+        # What is said of 2024 answers no question about 2022, however well the rest fits.
+        if not window[0] <= sentence.start < window[1] or speaks_of_another(asked, text):
+            continue
+        inside = [(span, _clipped(hit, sentence, span, offset)) for span in reading.spans]
+        told = [(span, place) for span, place in inside if place[0] < place[1]]
+        fitting = [(span, (start, end)) for span, (start, end) in told if _fits(asked, sentence, text, start, end)]
+        if told:
+            span, place = (fitting or told)[0]
+            yield Found(hit, sentence, place, _features(asked, span, text, bool(fitting)))
 
 
-def _subject(asked: Asked, hit: Hit, text: str) -> tuple[float, float, float]:
-    """Whether the sentence has the kind of answer, and whether its passage lacks the year or a name of the question."""
-    whole = f"{hit.title or ''} {hit.passage.heading or ''} {hit.passage.text} {hit.published or ''}".lower()
-    fits = asked.kind not in ("amount", "date", "name", "place") or bool(_candidates(asked, text))
-    other_year = bool(asked.years) and not any(year in whole for year in asked.years)
-    stranger = not all(name.lower() in whole for name in asked.names)
-    return float(fits), float(other_year), float(stranger)
+def windows(hit: Hit) -> list[tuple[int, int]]:
+    """What of a hit is read at a time: spans in the source of whole sentences, of about `WINDOW` characters.
 
-
-def _candidates(asked: Asked, text: str) -> list[tuple[int, int]]:
-    """The words of a sentence that could be the answer, by the kind of answer."""
-    if asked.kind == "amount":
-        return [(figure.start, figure.end) for figure in figures(text)]
-    if asked.kind == "date":
-        return [(date.start, date.end) for date in dates(text)]
-    if asked.kind in ("name", "place"):
-        own = {stem(word) for word in asked.words}
-        spans = [m.span() for m in NAME.finditer(text) if not {stem(word) for word in m.group().split()} & own]
-        return [(start, end) for start, end in spans if text[start:end].lower() not in STOP_WORDS]
-    return []
-
-
-def _answers(asked: Asked, texts: Sequence[str], scores: Sequence[float]) -> list[tuple[int, int] | None]:
-    """For each sentence the words that answer: a figure that others bear out, else what is nearest to the question."""
-    if asked.kind == "amount":
-        return _figures_borne_out(asked, texts, scores)
-    return [_nearest(asked, text, _candidates(asked, text)) for text in texts]
-
-
-def _figures_borne_out(asked: Asked, texts: Sequence[str], scores: Sequence[float]) -> list[tuple[int, int] | None]:
-    """For each sentence its figure with the most votes: every sentence votes with its score for what agrees with it.
-
-    A plan counts less where a fact is asked for, and the other way round.
+    Together they cover the passage; the last sentence of one is the first of the next.
     """
-    told = [[(figure, moment(text, figure).prospective) for figure in figures(text)] for text in texts]
-
-    def votes(figure: Figure, prospective: bool) -> float:
-        supported = sum(
-            score
-            for others, score in zip(told, scores, strict=True)
-            if any(prospective == planned and agree(figure, other) for other, planned in others)
-        )
-        return supported if prospective == asked.prospective else supported * OTHER_MOOD
-
-    answers: list[tuple[int, int] | None] = []
-    for found in told:
-        best = max(found, key=lambda pair: votes(*pair), default=None)
-        answers.append((best[0].start, best[0].end) if best else None)
-    return answers
+    sentences = hit.passage.sentences
+    made: list[tuple[int, int]] = []
+    first = 0
+    while True:
+        last = first
+        while last + 1 < len(sentences) and sentences[last + 1].end - sentences[first].start <= WINDOW:
+            last += 1
+        made.append((sentences[first].start, sentences[last].end))
+        if last + 1 >= len(sentences):
+            return made
+        first = last if last > first else last + 1
 
 
-def _nearest(asked: Asked, text: str, spans: Sequence[tuple[int, int]]) -> tuple[int, int] | None:
-    own = {concept(word) for word in plain_words(asked)}
-    places = [match.start() for match in WORD.finditer(text) if concept(match.group()) in own]
-    return min(spans, key=lambda span: (min((abs(span[0] - p) for p in places), default=0), span), default=None)
+def _slice(hit: Hit, start: int, end: int) -> str:
+    return hit.passage.text[start - hit.passage.start : end - hit.passage.start]
 
 
-def _shifted(span: tuple[int, int] | None, offset: int) -> tuple[int, int] | None:
-    return None if span is None else (span[0] + offset, span[1] + offset)
+def _prose(hit: Hit) -> list[Sentence]:
+    return [sentence for sentence in hit.passage.sentences if sentence.kind in ("prose", "item")]
+
+
+def _clipped(hit: Hit, sentence: Sentence, span: AnswerSpan, offset: int) -> tuple[int, int]:
+    """Where the part of a span in a sentence stands in the source, without loose punctuation; may be empty."""
+    start, end = max(sentence.start, span.start + offset), min(sentence.end, span.end + offset)
+    words = _slice(hit, start, max(start, end))
+    start += len(words) - len(words.lstrip(EDGES))
+    return start, start + len(words.strip(EDGES).rstrip("."))
+
+
+def _features(asked: Asked, span: AnswerSpan, text: str, fits: bool) -> Features:
+    return Features(
+        span=max(-MOST_ODDS, min(MOST_ODDS, span.score)),
+        fits=float(fits),
+        named=_share_named(asked, text),
+        known=1.0,
+    )
+
+
+def _names_told(asked: Asked, hits: Sequence[Hit]) -> tuple[str, ...]:
+    """The words of a question without capitals that the hits write as names: "who runs openai" asks about OpenAI."""
+    told = {name.lower() for hit in hits for name in NAME_INSIDE.findall(hit.passage.text)}
+    return tuple(word for word in asked.words if word.lower() in told)
+
+
+def _share_named(asked: Asked, text: str) -> float:
+    """The share of the question's names that a text holds; 1 where the question names nothing."""
+    lower = text.lower()
+    return sum(name.lower() in lower for name in asked.names) / len(asked.names) if asked.names else 1.0
+
+
+def _fits(asked: Asked, sentence: Sentence, text: str, start: int, end: int) -> bool:
+    """Whether words of a sentence are of the kind that is asked for: a figure of the right unit, a date."""
+    if asked.kind == "amount":
+        told = [f for f in figures(text) if f.start + sentence.start < end and start < f.end + sentence.start]
+        return any(_unit_fits(asked.question, figure.unit) for figure in told)
+    return asked.kind != "date" or bool(dates(text[start - sentence.start : end - sentence.start]))
+
+
+def _unit_fits(question: str, unit: str) -> bool:
+    if HOW_MANY.search(question):
+        return unit == ""
+    if PERCENTAGE.search(question):
+        return unit == "%"
+    return unit not in ("", "%") or not MONEY.search(question)
+
+
+def _strangers(asked: Asked, hits: Sequence[Hit]) -> list[str]:
+    """The question's names that no hit holds: "What is the capital of Peru?" where nothing speaks of Peru."""
+    text = " ".join(f"{hit.title or ''} {hit.passage.text}" for hit in hits).lower()
+    return [name for name in asked.names if name.lower().removesuffix("s") not in text]
+
+
+def _borne_out(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:
+    """Evidence for an amount, each with its figure that is most borne out: a sentence votes for what it says.
+
+    The vote is the sentence's score; a plan counts half where a fact is asked for, and the other way round.
+    """
+    told = [[f for f in figures(e.text) if _unit_fits(asked.question, f.unit)] for e in evidence]
+    read = [_figure_read(e, own) for e, own in zip(evidence, told, strict=True)]
+
+    def votes(e: Evidence, figure: Figure) -> float:
+        said = sum(other.score for other, f in zip(evidence, read, strict=True) if f and agree(figure, f))
+        return said if moment(e.text, figure).prospective == asked.prospective else said * OTHER_MOOD
+
+    settled = []
+    for e, own in zip(evidence, told, strict=True):
+        best = max(own, key=lambda figure: votes(e, figure), default=None)
+        place = (best.start + e.sentence.start, best.end + e.sentence.start) if best else e.answer
+        settled.append(replace(e, answer=place))
+    return settled
+
+
+def _figure_read(evidence: Evidence, told: Sequence[Figure]) -> Figure | None:
+    """The figure that the reader's words hold."""
+    start, end = evidence.answer or (0, 0)
+    begin = evidence.sentence.start
+    return next((f for f in told if f.start + begin < end and start < f.end + begin), None)
+
+
+def _concepts(words: Iterable[str]) -> set[str]:
+    return {concept(word) for word in words if word.lower() not in STOP_WORDS}
+
+
+def _best_of_each(evidence: Iterable[Evidence]) -> list[Evidence]:
+    """Each sentence once, though passages overlap: as it was read best."""
+    best: dict[tuple[str, int], Evidence] = {}
+    for e in evidence:
+        key = (e.hit.passage.source, e.sentence.start)
+        if key not in best or e.score > best[key].score:
+            best[key] = e
+    return list(best.values())
+
+
+def logistic(odds: float) -> float:
+    """The probability that log-odds stand for, to six digits."""
+    return round(1 / (1 + math.exp(-odds)), 6)

@@ -41,7 +41,7 @@ class SearchSettings:
 class AnswerSettings:
     """How the answer is made; below `threshold` the sources are said not to say."""
 
-    threshold: float = 0.12
+    threshold: float = 0.2
     max_question: int = 4000
     max_sentences: int = 4
 

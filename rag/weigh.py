@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.questions import Asked, stem
+from rag.questions import WORD, Asked, concept, plain_words, stem
 from rag.records import Evidence, Outcome, Reason
 from rag.values import Date, Figure, agree, dates, figures, moment, normal, same_date, same_moment
 
-ECHO = 0.1  # a sentence that gives the leading value needs this share of the threshold to count as agreement
+ECHO = 0.05  # a sentence that gives the leading value needs this share of the threshold to count as agreement
 RIVAL = 0.6  # a sentence that gives another value needs this share of the leader's score to dispute it
-AGREEING = 0.25  # what each further source adds to the weight of a value
+AGREEING = 0.12  # what each further source adds to the summed scores of a value
 NEXT = 0.5  # the same for a further sentence of a description, a reason or a list
 SAME_WORDS = 0.75  # sentences that share more of their words say the same
+VALUE_WORDS = 8  # answering words that are more than so many are no value but a description
+SINGLE = ("amount", "date", "name", "place", "text")  # the kinds of question that may have a single value
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,17 @@ class Stand:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the evidence comes to: the stands, the leading one first; `holds` answers a yes/no question."""
+    """What the evidence comes to: the stands, the leading one first; `holds` answers a yes/no question.
+
+    `valued` says that the stands are the values of one thing, and not sentences that each say their own.
+    """
 
     outcome: Outcome
     stands: tuple[Stand, ...]
     confidence: float
     reason: Reason | None = None
     holds: bool | None = None
+    valued: bool = False
 
 
 def weigh(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> Judgement:
@@ -57,22 +63,18 @@ def weigh(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> Judge
     evidence = sorted(evidence, key=lambda e: (-e.score, e.hit.passage.source, e.sentence.start))
     top = evidence[0].score if evidence else 0.0
     if not evidence or top < threshold:
-        return Judgement("not_in_sources", (), 1.0 - top, _why_not(asked, evidence))
+        reason: Reason = "no_passage_answers" if evidence else "nothing_retrieved"
+        return Judgement("not_in_sources", (), 1.0 - top, reason)
     if asked.kind == "yesno":
         return _yes_or_no(evidence, threshold)
-    if asked.kind in ("amount", "date", "name", "place"):
+    if asked.kind in SINGLE and (asked.kind != "text" or _valued(asked, evidence[0])):
         stands = _by_value(asked, evidence, threshold)
         if stands:
             disputed = len(stands) > 1 and asked.kind in ("amount", "date")
-            return Judgement("disputed" if disputed else "answered", stands, _confidence(stands[0]))
+            outcome: Outcome = "disputed" if disputed else "answered"
+            return Judgement(outcome, stands, _confidence(stands[0]), valued=True)
     stands = _by_words(evidence, threshold)
     return Judgement("answered", stands, _confidence(stands[0]))
-
-
-def _why_not(asked: Asked, evidence: Sequence[Evidence]) -> Reason:
-    if not evidence:
-        return "nothing_retrieved"
-    return "premise_not_in_sources" if asked.kind == "reason" else "no_passage_answers"
 
 
 def _confidence(stand: Stand) -> float:
@@ -108,14 +110,22 @@ def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> t
         if home is not None:
             if all(candidate.saying.source != other.saying.source for other in home):
                 home.append(candidate)
-        elif candidate.saying.evidence.score >= threshold:
+        else:
             groups.append([candidate])
     if not groups:
         return ()
-    # The best sentence leads; agreement of further sources only tips what is nearly even.
-    groups.sort(key=lambda g: (-g[0].saying.evidence.score * (1 + AGREEING * (len(g) - 1)), g[0].saying.source))
+    groups.sort(key=lambda g: (-_weight(g), g[0].saying.source))
     lead = max(v.saying.evidence.score for v in groups[0])
-    rivals = [g for g in groups[1:] if g[0].saying.evidence.score >= RIVAL * lead and _contradicts(g, groups[0])]
+    words = _shared_words(asked, groups[0])
+    rivals = [
+        group
+        for group in groups[1:]
+        if _contradicts(group, groups[0])
+        and (
+            group[0].saying.evidence.score >= RIVAL * lead
+            or (asked.kind == "amount" and _shared_words(asked, group) >= max(words, 1))
+        )
+    ]
     return tuple(Stand(tuple(v.saying for v in g)) for g in (groups[0], *rivals))
 
 
@@ -137,7 +147,7 @@ def _valued(asked: Asked, evidence: Evidence) -> _Valued | None:
     if asked.kind == "date":
         found = dates(evidence.hit.passage.text[start - offset : end - offset])
         return _Valued(Saying(evidence, answer), found[0]) if found else None
-    return _Valued(Saying(evidence, answer), normal(answer))
+    return _Valued(Saying(evidence, answer), normal(answer)) if len(answer.split()) <= VALUE_WORDS else None
 
 
 def _same_question(asked: Asked, first: _Valued, valued: Sequence[_Valued]) -> list[_Valued]:
@@ -169,6 +179,17 @@ def _agree(one: Figure | Date | str, other: Figure | Date | str) -> bool:
         shorter, longer = sorted((set(one.split()), set(other.split())), key=len)
         return bool(shorter) and shorter <= longer
     return False
+
+
+def _weight(group: Sequence[_Valued]) -> float:
+    """What the sources that give a value weigh together: their scores add up, and each further one counts of itself."""
+    return sum(v.saying.evidence.score for v in group) + AGREEING * (len(group) - 1)
+
+
+def _shared_words(asked: Asked, group: Sequence[_Valued]) -> int:
+    """How many of the question's words, names aside, the sentence of a group that shares most holds."""
+    own = {concept(word) for word in plain_words(asked)}
+    return max(len(own & {concept(w) for w in WORD.findall(v.saying.evidence.text)}) for v in group)
 
 
 def _contradicts(group: Sequence[_Valued], lead: Sequence[_Valued]) -> bool:

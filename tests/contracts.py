@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 from datetime import date
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from rag.errors import Unparsable
-from rag.protocols import Embedder, Parser
+from rag.protocols import Embedder, Parser, Reader, Verifier
 from rag.records import Parsed
 
 # ---- Embedder ----------------------------------------------------------------------------------
@@ -66,3 +67,37 @@ def _check_parsed(parsed: Parsed) -> None:
     assert all(0 <= start <= len(parsed.text) for start in parsed.pages)
     assert parsed.pages[:1] in ((), (0,))
     assert parsed.published is None or date.fromisoformat(parsed.published).isoformat() == parsed.published
+
+
+# ---- Reader and Verifier -----------------------------------------------------------------------
+
+
+def reader_contract(reader: Reader) -> None:
+    """A reading a passage in their order, spans inside the text and apart, the best first, whatever the text is."""
+    passages = ["Acme was founded by Jane Doe in 1998.", "", "It rained. " * 2000, "Café 😀 — ok"]
+    readings = reader.read("Who founded Acme?", passages)
+    assert len(readings) == len(passages)
+    assert reader.read("Who founded Acme?", []) == []
+    for passage, reading in zip(passages, readings, strict=True):
+        scores = [span.score for span in reading.spans]
+        assert scores == sorted(scores, reverse=True)
+        places = sorted((span.start, span.end) for span in reading.spans)
+        assert all(0 <= start < end <= len(passage) for start, end in places)
+        assert all(before[1] <= after[0] for before, after in pairwise(places))
+    assert readings[1].spans == ()
+    assert readings[0].answerable > readings[2].answerable
+    alone = reader.read("Who founded Acme?", passages[:1])[0]
+    assert abs(alone.answerable - readings[0].answerable) < 0.1
+    assert len(reader.read("who? " * 5000, passages)) == len(passages)
+
+
+def verifier_contract(verifier: Verifier) -> None:
+    """Probabilities that add to 1, one a pair in their order, whatever the text is."""
+    pairs = [("It rained.", "It rained."), ("", ""), ("x" * 9000, "y" * 9000), ("Did it rain?", "😀")]
+    supports = verifier.verify(pairs)
+    assert len(supports) == len(pairs)
+    assert verifier.verify([]) == []
+    for support in supports:
+        shares = (support.supported, support.contradicted, support.neither)
+        assert all(0 <= share <= 1 for share in shares)
+        assert abs(sum(shares) - 1) < 1e-4

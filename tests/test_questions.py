@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.questions import analyse, parts, search_words
+from rag.questions import analyse, parts, premise, search_words
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,18 @@ def test_any_text_can_be_analysed(question: str) -> None:
     assert analyse(question).kind in ("amount", "date", "name", "place", "yesno", "reason", "list", "text")
     assert parts(question)
     assert len(search_words(question)) <= 64
+
+
+@pytest.mark.parametrize(
+    ("question", "taken"),
+    [
+        ("Why did Rome fall?", "Did Rome fall?"),
+        ("What made Rome fall?", "Did Rome fall?"),
+        ("In which year was Rome built?", "Was Rome built?"),
+        ("Please tell me, why is Rome old?", "Is Rome old?"),
+        ("Who built Rome?", None),
+        ("Was Rome built?", None),
+    ],
+)
+def test_what_a_question_takes_for_granted(question: str, taken: str | None) -> None:
+    assert premise(question) == taken

@@ -25,8 +25,8 @@ def values(judgement: Judgement) -> list[tuple[str | None, list[str]]]:
     return [(stand.best.value, [saying.source for saying in stand.sayings]) for stand in judgement.stands]
 
 
-def text_of(judgement: Judgement, asked: object = WORTH) -> list[str]:
-    return ["".join(part.text for part in draft.parts) for draft in compose(asked, judgement, 4)]  # type: ignore[arg-type]
+def text_of(judgement: Judgement) -> list[str]:
+    return ["".join(part.text for part in draft.parts) for draft in compose(judgement, 4)]
 
 
 def test_figures_that_agree_are_one_stand_and_others_dispute_it() -> None:
@@ -50,7 +50,7 @@ def test_figures_that_agree_are_one_stand_and_others_dispute_it() -> None:
 
 def test_names_and_citations_stand_in_the_same_order() -> None:
     told = [says("b", "Acme is worth $9.", "$9"), says("a", "Acme is worth $9 now.", "$9", 0.8), says("c", "$5.", "$5")]
-    first = compose(WORTH, weigh(WORTH, told, 0.5), 4)[0]
+    first = compose(weigh(WORTH, told, 0.5), 4)[0]
     assert first.parts[0].text == "$9 according to a and b"
     assert [quote.hit.passage.source for quote in first.parts[0].quotes] == ["a", "b"]
 
@@ -111,15 +111,15 @@ def test_agreement_is_said_with_its_own_words() -> None:
         0.5,
     )
     assert text_of(judgement) == ["Acme is worth $14 billion.", "c also says $14 billion; b says about $14 billion."]
-    assert short(WORTH, judgement) == "$14 billion"
+    assert short(judgement) == "$14 billion"
 
 
 @pytest.mark.parametrize(("contradicts", "word"), [(False, "Yes"), (True, "No")])
 def test_yes_or_no_comes_with_its_reason(contradicts: bool, word: str) -> None:
     asked = analyse("Is Acme profitable?")
     judgement = weigh(asked, [says("a", "Acme makes money.", None, 0.9, contradicts)], 0.5)
-    assert text_of(judgement, asked) == [f"{word}: Acme makes money."]
-    assert short(asked, judgement) == f"{word}."
+    assert text_of(judgement) == [f"{word}: Acme makes money."]
+    assert short(judgement) == f"{word}."
 
 
 def test_the_same_sentence_in_two_sources_is_said_once() -> None:
@@ -141,7 +141,7 @@ def test_every_judgement_rests_on_what_was_read(told: list[tuple[str, str, float
     assert 0 <= judgement.confidence <= 1
     assert (judgement.outcome == "not_in_sources") == (not judgement.stands)
     assert all(saying.evidence in evidence for stand in judgement.stands for saying in stand.sayings)
-    drafts = compose(asked, judgement, 4)
+    drafts = compose(judgement, 4)
     assert all(any(part.quotes for part in draft.parts) for draft in drafts)
     if judgement.outcome == "disputed":
         assert len({stand.best.value for stand in judgement.stands}) == len(judgement.stands) > 1

@@ -1,66 +1,51 @@
-"""OpenVINO: embeds texts with a converted model, on the CPU, without torch."""
+"""OpenVINO: embeds texts and reads passages with converted models, on the CPU, without torch."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rag.errors import BackendMissing, ModelDamaged
+from rag.records import AnswerSpan, Reading, Support
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from tokenizers import Encoding
+
     from rag.protocols import Vectors
 
 BATCH = 8  # measured: small batches of like length waste the least on padding
+READ_BATCH = 2
+READ_AT_MOST = 384  # tokens of question and passage together
+SPAN_ENDS = 20  # the best starts and ends that are paired
+SPAN_TOKENS = 40  # the longest span
+SPANS = 8  # of one passage
 
 
 class OpenVinoEmbedder:
     """The converted model that lies in `folder`; compiled code is kept in `compiled`. Safe for several threads."""
 
     def __init__(self, folder: Path, compiled: Path) -> None:
-        # OpenVINO reports its use over the network when it finds this package; None makes it "not installed".
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-        try:
-            import openvino
-            from tokenizers import Tokenizer
-        except ModuleNotFoundError as missing:
-            raise BackendMissing(f"Embedding needs {missing.name}.", hint=f"pip install {missing.name}") from missing
         try:
             card = json.loads((folder / "embedder.json").read_text("utf-8"))
-            self._tokenizer_file = str(folder / "tokenizer.json")
-            self._tokenizer = Tokenizer.from_file(self._tokenizer_file)
-        except Exception as error:  # the tokenizer's reader raises nothing more exact
-            raise ModelDamaged(
-                f"The converted model in {folder} cannot be read.", hint=f"Remove the folder; it is made anew: {folder}"
-            ) from error
+        except (OSError, ValueError) as error:
+            raise _damaged(folder) from error
         self.name: str = card["name"]
         self.digest: str = card["digest"]
         self.dimension: int = card["dimension"]
         self._prompts: dict[str, str] = card["prompts"]
         self._pad_id: int = card["pad_id"]
-        self._tokenizer.no_padding()
+        self._tokenizer_file = folder / "tokenizer.json"
+        self._tokenizer = _tokenizer(self._tokenizer_file)
         self._tokenizer.enable_truncation(card["max_tokens"])
-        core = openvino.Core()
-        # Measured: bf16 is three times as fast as float32 with AMX (cosine 0.9999), and a third slower without.
-        precision = "bf16" if _has_amx() else "f32"
-        options = {
-            "PERFORMANCE_HINT": "THROUGHPUT",
-            "INFERENCE_PRECISION_HINT": precision,
-            "CACHE_DIR": str(compiled / precision),
-        }
-        try:
-            self._model = core.compile_model(folder / "model.xml", "CPU", options)
-        except RuntimeError as error:
-            raise ModelDamaged(
-                f"The converted model in {folder} does not load.", hint=f"Remove the folder; it is made anew: {folder}"
-            ) from error
-        self._queues = threading.local()
-        self._queue_class = openvino.AsyncInferQueue
+        self._engine = _Engine(folder / "model.xml", compiled)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One unit vector a text, float32; texts longer than the model reads are cut."""
@@ -83,30 +68,17 @@ class OpenVinoEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens aside."""
-        from tokenizers import Tokenizer
-
-        counter = Tokenizer.from_file(self._tokenizer_file)
+        counter = _tokenizer(self._tokenizer_file)
         counter.no_truncation()
-        counter.no_padding()
         return [len(encoding.ids) for encoding in counter.encode_batch(list(texts), add_special_tokens=False)]
 
     def _fill(self, vectors: Vectors, batches: Sequence[tuple[list[list[int]], list[int]]]) -> None:
-        """Fill rows of `vectors` from batches of (tokens, rows), on this thread's queue of two streams."""
+        """Fill rows of `vectors` from batches of (tokens, rows)."""
 
-        def keep(request: Any, rows: list[int]) -> None:
-            vectors[rows] = request.get_output_tensor(0).data
+        def keep(outputs: Sequence[Any], rows: list[int]) -> None:
+            vectors[rows] = outputs[0]
 
-        if not hasattr(self._queues, "queue"):
-            self._queues.queue = self._queue_class(self._model)
-        queue = self._queues.queue
-        try:
-            queue.set_callback(keep)
-            for tokens, rows in batches:
-                queue.start_async(self._inputs(tokens), rows)
-            queue.wait_all()
-        except BaseException:
-            del self._queues.queue  # Ctrl-C leaves its requests busy for ever
-            raise
+        self._engine.run([(self._inputs(tokens), rows) for tokens, rows in batches], keep)
 
     def _inputs(self, tokens: Sequence[Sequence[int]]) -> dict[str, Any]:
         width = max(len(ids) for ids in tokens)
@@ -116,6 +88,179 @@ class OpenVinoEmbedder:
             ids[row, : len(text)] = text
             mask[row, : len(text)] = 1
         return {"input_ids": ids, "attention_mask": mask}
+
+
+class OpenVinoReader:
+    """The trained reader and verifier that lies in `folder`. Safe for several threads.
+
+    Its word vectors are those of the base model: `words` is that model's file of weights, of which only the rows that
+    a text needs are read.
+    """
+
+    def __init__(self, folder: Path, words: Path, compiled: Path) -> None:
+        try:
+            card = json.loads((folder / "card.json").read_text("utf-8"))
+            found = {name: sha256((folder / name).read_bytes()) for name in card["sha256"]}
+            self._words = _word_vectors(words)
+        except (OSError, ValueError, KeyError) as error:
+            raise _damaged(folder) from error
+        if found != card["sha256"]:
+            raise ModelDamaged(
+                f"The reader's weights in {folder} are not those that its card names.", hint="Install Whosays again."
+            )
+        self.digest: str = card["sha256"]["reader.bin"]
+        self._tokenizer = _tokenizer(words.parent / "tokenizer.json")
+        self._tokenizer.enable_truncation(READ_AT_MOST, strategy="longest_first")
+        self._engine = _Engine(folder / "reader.xml", compiled)
+
+    def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
+        """What each passage's text says to the question, in the order of the passages."""
+        encodings = self._tokenizer.encode_batch([(question, passage) for passage in passages])
+        readings: list[Reading | None] = [None] * len(passages)
+
+        def keep(outputs: Sequence[Any], rows: list[int]) -> None:
+            for place, row in enumerate(rows):
+                spans = best_spans(outputs[0][place], encodings[row])
+                readings[row] = Reading(round(float(outputs[1][place]), 4), spans)
+
+        self._run(encodings, keep)
+        return [reading for reading in readings if reading is not None]
+
+    def verify(self, pairs: Sequence[tuple[str, str]]) -> list[Support]:
+        """For each (claim, evidence) the probabilities that the evidence states it, denies it, or says nothing."""
+        encodings = self._tokenizer.encode_batch(list(pairs))
+        verdicts = np.zeros((len(pairs), 3), dtype=np.float32)
+
+        def keep(outputs: Sequence[Any], rows: list[int]) -> None:
+            verdicts[rows] = outputs[2]
+
+        self._run(encodings, keep)
+        odds = np.exp(verdicts - verdicts.max(axis=1, keepdims=True))
+        shares = np.round(odds / odds.sum(axis=1, keepdims=True), 6).astype(float)
+        return [Support(*row) for row in shares.tolist()]
+
+    def _run(self, encodings: Sequence[Encoding], keep: Callable[[Sequence[Any], list[int]], None]) -> None:
+        order = sorted(range(len(encodings)), key=lambda i: (-len(encodings[i].ids), encodings[i].ids))
+        batches = [order[start : start + READ_BATCH] for start in range(0, len(order), READ_BATCH)]
+        self._engine.run([(self._inputs([encodings[i] for i in rows]), rows) for rows in batches], keep)
+
+    def _inputs(self, encodings: Sequence[Encoding]) -> dict[str, Any]:
+        width = max(len(encoding.ids) for encoding in encodings)
+        ids, mask, types = np.zeros((3, len(encodings), width), dtype=np.int64)
+        for row, encoding in enumerate(encodings):
+            length = len(encoding.ids)
+            ids[row, :length] = encoding.ids
+            mask[row, :length] = 1
+            types[row, :length] = encoding.type_ids
+        return {"vectors": self._words[ids], "mask": mask, "types": types}
+
+
+def best_spans(logits: NDArray[np.float32], encoding: Encoding) -> tuple[AnswerSpan, ...]:
+    """The best spans of the second text, none overlapping another; their score is relative to that of no answer.
+
+    `logits` has a start and an end value a token; those of the first token stand for no answer (Devlin et al. 2019,
+    "BERT", section 4.3).
+    """
+    length = len(encoding.ids)
+    inside = np.flatnonzero(np.array(encoding.type_ids[: length - 1]) == 1)
+    if not inside.size:
+        return ()
+    start, end = logits[inside, 0], logits[inside, 1]
+    starts = np.argsort(-start, kind="stable")[:SPAN_ENDS]
+    ends = np.argsort(-end, kind="stable")[:SPAN_ENDS]
+    pairs = [(int(i), int(j)) for i in starts for j in ends if 0 <= j - i < SPAN_TOKENS]
+    pairs.sort(key=lambda pair: (-float(start[pair[0]] + end[pair[1]]), pair))
+    nothing = float(logits[0].sum())
+    taken: list[tuple[int, int]] = []
+    for i, j in pairs:
+        if len(taken) < SPANS and all(j < first or last < i for first, last in taken):
+            taken.append((i, j))
+    return tuple(
+        AnswerSpan(
+            encoding.offsets[inside[i]][0], encoding.offsets[inside[j]][1], round(float(start[i] + end[j]) - nothing, 4)
+        )
+        for i, j in taken
+    )
+
+
+class _Engine:
+    """A compiled model with a queue of two streams for each thread."""
+
+    def __init__(self, model: Path, compiled: Path) -> None:
+        # OpenVINO reports its use over the network when it finds this package; None makes it "not installed".
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+        try:
+            import openvino
+        except ModuleNotFoundError as missing:
+            raise BackendMissing(f"Models need {missing.name}.", hint=f"pip install {missing.name}") from missing
+        # Measured: bf16 is three times as fast as float32 with AMX (cosine 0.9999), and a third slower without.
+        precision = "bf16" if _has_amx() else "f32"
+        options = {
+            "PERFORMANCE_HINT": "THROUGHPUT",
+            "INFERENCE_PRECISION_HINT": precision,
+            "CACHE_DIR": str(compiled / precision),
+        }
+        try:
+            self._model = openvino.Core().compile_model(model, "CPU", options)
+        except RuntimeError as error:
+            raise _damaged(model.parent) from error
+        self._queues = threading.local()
+        self._queue_class = openvino.AsyncInferQueue
+
+    def run(
+        self, batches: Sequence[tuple[dict[str, Any], list[int]]], keep: Callable[[Sequence[Any], list[int]], None]
+    ) -> None:
+        """Run batches of (inputs, rows) on this thread's queue; `keep` gets the outputs of each with its rows."""
+
+        def done(request: Any, rows: list[int]) -> None:
+            keep([tensor.data for tensor in request.output_tensors], rows)
+
+        if not hasattr(self._queues, "queue"):
+            self._queues.queue = self._queue_class(self._model)
+        queue = self._queues.queue
+        try:
+            queue.set_callback(done)
+            for inputs, rows in batches:
+                queue.start_async(inputs, rows)
+            queue.wait_all()
+        except BaseException:
+            del self._queues.queue  # Ctrl-C leaves its requests busy for ever
+            raise
+
+
+def _tokenizer(path: Path) -> Any:
+    try:
+        from tokenizers import Tokenizer
+    except ModuleNotFoundError as missing:
+        raise BackendMissing(f"Models need {missing.name}.", hint=f"pip install {missing.name}") from missing
+    try:
+        made = Tokenizer.from_file(str(path))
+    except Exception as error:  # the tokenizer's reader raises nothing more exact
+        raise _damaged(path.parent) from error
+    made.no_padding()
+    return made
+
+
+def _word_vectors(weights: Path) -> Vectors:
+    """The word vectors in a safetensors file, mapped and not loaded: its header says where they lie."""
+    with weights.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        place = json.loads(file.read(length))["embeddings.word_embeddings.weight"]
+    begin, _ = place["data_offsets"]
+    shape = tuple(place["shape"])
+    vectors: Vectors = np.memmap(weights, dtype=np.float32, mode="r", offset=8 + length + begin, shape=shape)
+    return vectors
+
+
+def sha256(content: bytes) -> str:
+    """The SHA-256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _damaged(folder: Path) -> ModelDamaged:
+    return ModelDamaged(
+        f"The converted model in {folder} cannot be read.", hint=f"Remove the folder; it is made anew: {folder}"
+    )
 
 
 def _has_amx() -> bool:

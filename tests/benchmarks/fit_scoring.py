@@ -1,68 +1,83 @@
-"""Fits the weights of `rag/read.py` and chooses the threshold, on the gold questions that may be tuned on.
+"""Fits the weights of `rag/read.py` and shows what each threshold refuses, on the gold questions that may be tuned on.
 
     python tests/benchmarks/fit_scoring.py
 
-A sentence is positive where it overlaps a gold quote. Prints BIAS and WEIGHTS, then what each threshold would refuse.
+A sentence is positive where it overlaps a gold quote. Prints BIAS and WEIGHTS, the AUROC of the best sentence's score
+between answerable and other questions, then what each threshold would refuse.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
-from dataclasses import astuple, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 
 from eval.cases import Case, load_cases
 from rag.converse import standalone
-from rag.read import ScoringReader, _places
-from rag.retrieve import Retriever
+from rag.questions import analyse, parts
+from rag.read import EvidenceReader
 from rag.settings import Settings, load_settings
-from rag.store.local import LocalStore
-from rag.wiring import open_embedder, open_indexer, open_store
+from rag.wiring import open_indexer, open_reader, open_retriever, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def rows_of(
-    case: Case, store: LocalStore, retriever: Retriever, reader: ScoringReader
-) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class Rows:
     """The features of a question's sentences, and which of them overlap its gold evidence."""
-    question = standalone(case.question, case.history)
-    with store.snapshot() as snapshot:
-        hits = retriever.retrieve(question, snapshot)
-    features = np.array([astuple(f) for f in reader.features(question, hits)])
-    gold = []
-    for evidence in case.evidence:
-        start = store.source(evidence.source).text.find(evidence.quote)
-        gold.append((evidence.source, start, start + len(evidence.quote)))
-    positive = [
-        any(hit.passage.source == source and s.start < end and start < s.end for source, start, end in gold)
-        for hit, s in _places(hits)
-    ]
-    return features, np.array(positive)
+
+    case: Case
+    features: np.ndarray
+    positive: np.ndarray
 
 
-def main() -> None:
+def all_rows() -> list[Rows]:
+    """The rows of every tuning question that is no yes/no question."""
     with tempfile.TemporaryDirectory() as folder:
         settings: Settings = replace(load_settings(os.environ), index=folder)
         indexer = open_indexer(settings)
         indexer.run([ROOT / "seeds"], lambda _: None)
         indexer.close()
-        store, embedder = open_store(settings), open_embedder(settings)
-        search = settings.search
-        retriever = Retriever(embedder, candidates=search.candidates, top_k=search.top_k, per_source=search.per_source)
-        reader = ScoringReader(embedder)
-        cases = [case for case in load_cases(ROOT / "eval/gold/seeds.jsonl", None) if case.split == "tune"]
-        rows = [rows_of(case, store, retriever, reader) for case in cases]
-    features, positive = np.concatenate([f for f, _ in rows]), np.concatenate([p for _, p in rows])
-    model = LogisticRegression(C=10, max_iter=5000).fit(features, positive)
+        store, retriever, engine = open_store(settings), open_retriever(settings), open_reader(settings)
+        reader = EvidenceReader(engine, engine)
+        made = []
+        for case in load_cases(ROOT / "eval/gold/seeds.jsonl", None):
+            question = standalone(case.question, case.history)
+            if case.split != "tune" or analyse(question).kind == "yesno":
+                continue
+            with store.snapshot() as snapshot:
+                found = [f for part in parts(question) for f in reader.found(part, retriever.retrieve(part, snapshot))]
+            gold = []
+            for evidence in case.evidence:
+                start = store.source(evidence.source).text.find(evidence.quote)
+                gold.append((evidence.source, start, start + len(evidence.quote)))
+            positive = [
+                any(
+                    f.hit.passage.source == s and f.sentence.start < end and start < f.sentence.end
+                    for s, start, end in gold
+                )
+                for f in found
+            ]
+            made.append(Rows(case, np.array([astuple(f.features) for f in found]), np.array(positive)))
+    return made
+
+
+def main() -> None:
+    rows = [r for r in all_rows() if len(r.features)]
+    features, positive = np.concatenate([r.features for r in rows]), np.concatenate([r.positive for r in rows])
+    model = LogisticRegression(C=1, max_iter=5000).fit(features, positive)
     print(f"BIAS = {model.intercept_[0]:.2f}")
     print(f"WEIGHTS = ({', '.join(f'{weight:.2f}' for weight in model.coef_[0])})")
-    best = np.array([model.predict_proba(f)[:, 1].max() for f, _ in rows])
-    refusal = np.array([case.refusal_expected for case in cases])
+    best = np.array([model.predict_proba(r.features)[:, 1].max() for r in rows])
+    refusal = np.array([r.case.refusal_expected for r in rows])
+    print(
+        f"AUROC of the best sentence, {(~refusal).sum()} answerable of {len(rows)}: {roc_auc_score(~refusal, best):.3f}"
+    )
     print("threshold  answerable refused  unanswerable refused")
     for threshold in np.arange(0.05, 0.75, 0.05):
         refused = best < threshold

@@ -1,0 +1,155 @@
+"""The shipped reader: its contract, its file's digest, and that it is the network that was trained."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import Encoding
+
+from rag.backends.openvino import OpenVinoReader, best_spans
+from rag.errors import ModelDamaged
+from rag.reader.export import export, load
+from rag.reader.measure import auroc, token_f1
+from rag.reader.network import base_folder, batch_of, tokenizer
+from rag.reader.train import main as train
+from rag.reader.train import planned
+from rag.settings import load_settings
+from rag.wiring import READER_FOLDER, open_reader
+from tests.contracts import reader_contract, verifier_contract
+from tests.test_reader_data import write_data
+
+FEW = ["--answered", "8", "--unanswered", "8", "--claims", "8", "--tokens", "1200", "--save-every", "1"]
+
+
+@pytest.fixture(scope="module")
+def reader() -> OpenVinoReader:
+    return open_reader(load_settings(os.environ))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training run of a few steps."""
+    folder = tmp_path_factory.mktemp("trained")
+    train(["--data", str(write_data(folder / "data")), "--out", str(folder / "out"), *FEW])
+    return folder
+
+
+def test_the_shipped_reader_keeps_the_contracts(reader: OpenVinoReader) -> None:
+    reader_contract(reader)
+    verifier_contract(reader)
+
+
+def test_the_weights_are_small_enough_to_ship() -> None:
+    assert sum(path.stat().st_size for path in READER_FOLDER.iterdir()) <= 25_000_000
+
+
+def test_it_finds_the_words_that_answer(reader: OpenVinoReader) -> None:
+    passage = "Acme was founded in Tulsa by Jane Doe. It sold 1,200 rockets in 1998."
+    for question, words in (("Who founded Acme?", "Jane Doe"), ("How many rockets were sold?", "1,200")):
+        best = reader.read(question, [passage])[0].spans[0]
+        assert passage[best.start : best.end] == words
+
+
+def test_it_knows_what_a_passage_does_not_say(reader: OpenVinoReader) -> None:
+    passage = "Acme was founded in Tulsa by Jane Doe. It sold 1,200 rockets in 1998."
+    told, untold = (
+        reader.read(q, [passage])[0].answerable for q in ("Who founded Acme?", "What is the capital of Peru?")
+    )
+    assert told > 0 > untold
+
+
+def test_it_tells_a_claim_that_is_borne_from_one_that_is_denied(reader: OpenVinoReader) -> None:
+    evidence = "Acme was founded by Jane Doe in 1998."
+    borne, denied = reader.verify([("Was Acme founded in 1998?", evidence), ("Acme was founded in 2004.", evidence)])
+    assert borne.supported > borne.contradicted
+    assert denied.contradicted > denied.supported
+
+
+def test_other_weights_than_the_card_names_are_refused(tmp_path: Path) -> None:
+    shutil.copytree(READER_FOLDER, tmp_path / "weights")
+    with (tmp_path / "weights" / "reader.bin").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"\x00\x01\x02")
+    with pytest.raises(ModelDamaged, match="not those that its card names"):
+        OpenVinoReader(tmp_path / "weights", base_folder() / "model.safetensors", tmp_path / "compiled")
+
+
+def test_the_exported_network_gives_what_the_trained_one_gives(trained: Path, tmp_path: Path) -> None:
+    network = load(trained / "out" / "model.pt")
+    export(network, tmp_path)
+    engine = OpenVinoReader(tmp_path, base_folder() / "model.safetensors", tmp_path / "compiled")
+    pairs = [("Who founded Acme?", "Jane Doe founded Acme."), ("Did it rain?", "It rained all day long in Tulsa.")]
+    with torch.no_grad():
+        _, answerable, verdict = network(*batch_of(tokenizer(64).encode_batch(pairs), network.words, "cpu"))
+    readings = [engine.read(*(question, [passage]))[0].answerable for question, passage in pairs]
+    assert np.allclose(readings, answerable, atol=0.02)
+    supports = [[s.supported, s.contradicted, s.neither] for s in engine.verify(pairs)]
+    assert np.allclose(supports, torch.softmax(verdict, dim=-1), atol=0.01)
+
+
+def test_training_can_go_on_from_what_is_shipped(trained: Path, tmp_path: Path) -> None:
+    network = load(trained / "out" / "model.pt")
+    export(network, tmp_path)
+    again = load(tmp_path).trained()
+    assert again.keys() == network.trained().keys()
+    assert all(torch.allclose(again[name], value, atol=2e-3, rtol=1e-3) for name, value in network.trained().items())
+
+
+def test_a_run_that_was_killed_ends_where_one_that_was_not_ends(trained: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "rag.reader.train", "--data", str(trained / "data"), "--out", str(tmp_path), *FEW]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not (tmp_path / "checkpoint.pt").is_file() and running.poll() is None:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    one, other = (torch.load(folder / "model.pt", weights_only=True) for folder in (trained / "out", tmp_path))
+    assert one.keys() == other.keys()
+    assert all(torch.allclose(one[name].float(), other[name].float(), atol=1e-5) for name in one)
+
+
+@given(st.lists(st.tuples(st.integers(1, 300), st.booleans()), max_size=60), st.integers(300, 2000))
+def test_every_item_is_in_one_batch_and_no_batch_is_too_large(rows: list[tuple[int, bool]], tokens: int) -> None:
+    class Sized:
+        """Stands for an encoding: only its length matters to the plan."""
+
+        def __init__(self, length: int) -> None:
+            self.ids = [0] * length
+
+    from rag.reader.train import Item
+
+    items = [Item(Sized(length), label=0 if claim else -1) for length, claim in rows]  # type: ignore[arg-type]
+    batches = planned(items, tokens, 1)
+    assert sorted(map(id, items)) == sorted(id(item) for batch in batches for item in batch)
+    for batch in batches:
+        assert len({item.label for item in batch}) == 1
+        assert max(len(item.encoding.ids) for item in batch) * len(batch) <= max(tokens, 300)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_best_spans_lie_in_the_passage_apart_and_in_order(seed: int) -> None:
+    encoding: Encoding = tokenizer(64).encode("Who?", "Jane Doe founded Acme in Tulsa, Oklahoma, in 1998.")
+    logits = np.random.default_rng(seed).normal(size=(len(encoding.ids) + 5, 2)).astype(np.float32)
+    spans = best_spans(logits, encoding)
+    assert spans
+    assert [span.score for span in spans] == sorted((span.score for span in spans), reverse=True)
+    places = sorted((span.start, span.end) for span in spans)
+    assert all(a[1] <= b[0] for a, b in pairwise(places))
+
+
+def test_figures_to_choose_by_on_paper() -> None:
+    assert auroc([2, 3], [1, 2]) == 0.875
+    assert token_f1("the red car", "a car") == pytest.approx(2 / 3)
+    assert token_f1("", "car") == 0
