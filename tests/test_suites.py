@@ -256,7 +256,7 @@ def test_neighbours_hold_no_answer_and_share_rare_words(bench: Bench) -> None:
     bench = replace(bench, engines=replace(NO_ENGINES, reader=lambda _: READER))
     # Every third answerable question: the cat. Its neighbour is the bowl's paragraph, which shares "the" and "cat".
     (figure,) = neighbours.measure(bench)
-    assert figure == Figure("Neighbours, AUROC", 1.0, 1.0, 1.0, 2)
+    assert figure == Figure("Neighbours, AUROC", 1.0, 1.0, 1.0, 2, 0.95)
     cats = squad.load_articles(find(bench.data, squad.FILE))[1]
     own, bowl, nothing = cats.paragraphs
     assert neighbours.neighbour(cats, own, own.questions[0]) == bowl
@@ -354,7 +354,7 @@ def test_nq_ranks_the_gold_passage_and_matches_short_answers(bench: Bench) -> No
     # The first three passages are found first; the last shares one common word with its passage.
     assert 0.75 <= values["NQ, Hit@1"] <= values["NQ, MRR@10"] <= values["NQ, nDCG@10"] < 1
     assert {figure.n for figure in figures} == {4}
-    assert [figure.target for figure in figures[:3]] == [0.769, 0.834, 0.863]
+    assert [figure.target for figure in figures[:3]] == [0.84, None, 0.92]
 
 
 def test_hotpotqa_and_musique_want_every_supporting_passage(bench: Bench) -> None:
