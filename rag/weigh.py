@@ -10,6 +10,7 @@ from rag.records import Evidence, Outcome, Reason
 from rag.values import Date, Figure, agree, dates, figures, moment, normal, same_date, same_moment
 
 ECHO = 0.05  # a sentence that gives the leading value needs this share of the threshold to count as agreement
+WORDED_ECHO = 0.75  # the same for names and other words, which agree by chance more often than figures do
 RIVAL = 0.6  # a sentence that gives another value needs this share of the leader's score to dispute it
 AGREEING = 0.12  # what each further source adds to the summed scores of a value
 NEXT = 0.5  # the same for a further sentence of a description, a reason or a list
@@ -99,7 +100,8 @@ class _Valued:
 
 def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> tuple[Stand, ...]:
     """The values that the evidence gives, grouped by agreement, the leading value first."""
-    valued = [v for v in (_valued(asked, e) for e in evidence if e.score >= ECHO * threshold) if v is not None]
+    floor = threshold * (ECHO if asked.kind in ("amount", "date") else WORDED_ECHO)
+    valued = [v for v in (_valued(asked, e) for e in evidence if e.score >= floor) if v is not None]
     strong = [v for v in valued if v.saying.evidence.score >= threshold]
     if not strong:
         return ()
