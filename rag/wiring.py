@@ -115,8 +115,14 @@ def open_reader(settings: Settings) -> OpenVinoReader:
         from rag.backends.sentence_transformers import check_bundled
 
         check_bundled(words.parent)
-        checked.parent.mkdir(parents=True, exist_ok=True)
-        checked.touch()
+        try:
+            checked.parent.mkdir(parents=True, exist_ok=True)
+            checked.touch()
+        except OSError as error:
+            raise ModelUnavailable(
+                f"The cache of models in {cache} cannot be written: {error.strerror or error}.",
+                hint="Name another folder: WHOSAYS_EMBEDDING__CACHE=FOLDER",
+            ) from error
     return OpenVinoReader(READER_FOLDER, words, cache / "compiled")
 
 

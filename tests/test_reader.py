@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from tokenizers import Encoding
 
 from rag.backends.openvino import OpenVinoReader, best_spans
-from rag.errors import ModelDamaged
+from rag.errors import ModelDamaged, ModelUnavailable
 from rag.reader.export import export, load
 from rag.reader.measure import auroc, token_f1
 from rag.reader.network import base_folder, batch_of, tokenizer
 from rag.reader.train import main as train
 from rag.reader.train import planned
-from rag.settings import load_settings
+from rag.settings import EmbeddingSettings, Settings, load_settings
 from rag.wiring import READER_FOLDER, open_reader
 from tests.contracts import reader_contract, verifier_contract
 from tests.test_reader_data import write_data
@@ -84,6 +84,43 @@ def test_other_weights_than_the_card_names_are_refused(tmp_path: Path) -> None:
         file.write(b"\x00\x01\x02")
     with pytest.raises(ModelDamaged, match="not those that its card names"):
         OpenVinoReader(tmp_path / "weights", base_folder() / "model.safetensors", tmp_path / "compiled")
+
+
+def test_damaged_weights_are_mended_by_installing_again_and_not_by_removing_the_package(tmp_path: Path) -> None:
+    shutil.copytree(READER_FOLDER, tmp_path / "weights")
+    (tmp_path / "weights" / "card.json").write_text("{")
+    with pytest.raises(ModelDamaged) as caught:
+        OpenVinoReader(tmp_path / "weights", base_folder() / "model.safetensors", tmp_path / "compiled")
+    assert "Install Whosays again" in caught.value.hint
+
+
+def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    settings = Settings(embedding=EmbeddingSettings(cache=str(tmp_path / "file" / "cache")))
+    with pytest.raises(ModelUnavailable, match="cannot be written") as caught:
+        open_reader(settings)
+    assert "WHOSAYS_EMBEDDING__CACHE" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "missing"),
+    [
+        ("train", ["--data", "nowhere", "--out", "out"], "train-v1.1.json.gz"),
+        ("claims", ["--data", "nowhere", "--out", "out.jsonl"], "dev-v2.0.json.gz"),
+        ("export", ["nowhere.pt", "out"], "nowhere.pt"),
+        ("measure", ["nowhere.pt", "--data", "nowhere"], "nowhere.pt"),
+    ],
+)
+def test_a_file_that_is_missing_is_named_in_one_line(
+    module: str, arguments: list[str], missing: str, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", f"rag.reader.{module}", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(READER_FOLDER.parents[2])}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment, check=False)
+    assert done.returncode == 2
+    assert missing in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_the_exported_network_gives_what_the_trained_one_gives(trained: Path, tmp_path: Path) -> None:

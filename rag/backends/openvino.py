@@ -27,6 +27,7 @@ READ_AT_MOST = 384  # tokens of question and passage together
 SPAN_ENDS = 20  # the best starts and ends that are paired
 SPAN_TOKENS = 40  # the longest span
 SPANS = 8  # of one passage
+INSTALL_AGAIN = "Install Whosays again."
 
 
 class OpenVinoEmbedder:
@@ -93,8 +94,8 @@ class OpenVinoEmbedder:
 class OpenVinoReader:
     """The trained reader and verifier that lies in `folder`. Safe for several threads.
 
-    Its word vectors are those of the base model: `words` is that model's file of weights, of which only the rows that
-    a text needs are read.
+    It comes with the package, so that damage is mended by installing again. Its word vectors are those of the base
+    model: `words` is that model's file of weights, of which only the rows that a text needs are read.
     """
 
     def __init__(self, folder: Path, words: Path, compiled: Path) -> None:
@@ -103,10 +104,10 @@ class OpenVinoReader:
             found = {name: sha256((folder / name).read_bytes()) for name in card["sha256"]}
             self._words = _word_vectors(words)
         except (OSError, ValueError, KeyError) as error:
-            raise _damaged(folder) from error
+            raise ModelDamaged(f"The reader's weights in {folder} cannot be read.", hint=INSTALL_AGAIN) from error
         if found != card["sha256"]:
             raise ModelDamaged(
-                f"The reader's weights in {folder} are not those that its card names.", hint="Install Whosays again."
+                f"The reader's weights in {folder} are not those that its card names.", hint=INSTALL_AGAIN
             )
         self.digest: str = card["sha256"]["reader.bin"]
         self._tokenizer = _tokenizer(words.parent / "tokenizer.json")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 Label = Literal["supported", "contradicted", "neither"]
+
+DATA = "--data takes the folder of the public data sets, which the model card names."
 
 TUNING_PLACES = (2, 14, 26)
 """The even-place articles of SQuAD 2.0 dev that training leaves out, to tune and choose on; odd places only report."""
@@ -110,11 +113,19 @@ def wice(path: Path) -> Iterator[Claim]:
             yield Claim(row["claim"].strip(), evidence, label, "wice")
 
 
+def present(path: Path, what: str) -> Path:
+    """The path, if a file or folder is there; else the command ends with one line and exit code 2."""
+    if not path.exists():
+        sys.stderr.write(f"There is no {path}: {what}\n")
+        raise SystemExit(2)
+    return path
+
+
 def _json(path: Path) -> Any:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
+    with gzip.open(present(path, DATA), "rt", encoding="utf-8") as file:
         return json.load(file)
 
 
 def _lines(path: Path) -> list[str]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
+    with gzip.open(present(path, DATA), "rt", encoding="utf-8") as file:
         return file.read().splitlines()

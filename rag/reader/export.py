@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from rag.reader.corpora import present
 from rag.reader.network import WIDTH, Network, base_folder
 
 FILES = ("reader.xml", "reader.bin")
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def load(path: Path) -> Network:
     """A network with the trained parameters of a model, of a checkpoint, or of a folder that `export` wrote."""
+    present(path, "name the model.pt or checkpoint.pt of a training run, or a folder that was exported.")
     network = Network()
     state: Mapping[str, Any]
     if path.is_dir():
