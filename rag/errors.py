@@ -16,6 +16,11 @@
     └── BackendProblem           4  a model or a library cannot be used
         ├── BackendMissing          a package is not installed
         ├── ModelUnavailable        the model is unknown, not there, or fails
+        ├── ModelRefused            its key is missing or wrong
+        ├── ModelUnreachable        its server does not answer, or breaks off
+        ├── ModelTimeout            it took longer than the settings allow
+        ├── ModelOverloaded         its server turns questions away, however often asked
+        ├── ContextTooSmall         the question and one sentence do not fit into what it reads
         └── ModelDamaged            its file has another digest than it must have
 
 The number is the exit code of the command line. Anything else that is raised is a bug (exit code 70).
@@ -103,6 +108,26 @@ class BackendMissing(BackendProblem):
 
 class ModelUnavailable(BackendProblem):
     """The model is unknown, not there, or fails."""
+
+
+class ModelRefused(BackendProblem):
+    """The model's key is missing, or its server refuses it."""
+
+
+class ModelUnreachable(BackendProblem):
+    """The model's server does not answer, or breaks off."""
+
+
+class ModelTimeout(BackendProblem):
+    """The model took longer than the settings allow."""
+
+
+class ModelOverloaded(BackendProblem):
+    """The model's server turns questions away, however often it is asked."""
+
+
+class ContextTooSmall(BackendProblem):
+    """The model reads too little at once for the question and a sentence of a source."""
 
 
 class ModelDamaged(BackendProblem):

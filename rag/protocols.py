@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from rag.records import Hit, Parsed, Reading, Support
+from rag.records import Hit, Message, Parsed, Reading, Support
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +47,27 @@ class Verifier(Protocol):
 
     def verify(self, pairs: Sequence[tuple[str, str]]) -> list[Support]:
         """How far the evidence of each (claim, evidence) bears the claim, which may be worded as a yes/no question."""
+
+
+class LanguageModel(Protocol):
+    """Answers in its own words, piece by piece; safe to use from several threads."""
+
+    @property
+    def name(self) -> str:
+        """The model as the settings name it, such as `ollama/llama3.2`."""
+
+    @property
+    def context(self) -> int:
+        """How many tokens it reads and writes in all."""
+
+    def count_tokens(self, text: str) -> int:
+        """The tokens of a text by the model's own tokenizer, or no fewer than by it where that is not to be had."""
+
+    def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
+        """The reply in pieces, of at most so many tokens; closing the iterator cancels the call.
+
+        Raises BackendProblem: at the first piece, or in mid-reply where the model fails then.
+        """
 
 
 class Parser(Protocol):

@@ -192,6 +192,14 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What is said to a language model, and by whom."""
+
+    role: Literal["system", "user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """One or more whole sentences of a source: `source_text[start:end] == quote`; `line` is 1-based."""
 

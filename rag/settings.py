@@ -39,33 +39,62 @@ class SearchSettings:
 
 @dataclass(frozen=True)
 class AnswerSettings:
-    """How the answer is made; below `threshold` the sources are said not to say."""
+    """How the answer is made; below `threshold` the sources are said not to say.
+
+    What a language model says and the sources do not is withheld; with `unsupported = "flag"` it is shown and marked.
+    """
 
     threshold: float = 0.2
     max_question: int = 4000
     max_sentences: int = 4
+    unsupported: str = "withhold"
+
+
+@dataclass(frozen=True)
+class LanguageSettings:
+    """How a language model is reached and asked.
+
+    `timeout` is in seconds without a new piece of the reply, `context` in tokens (0: what the model states of itself),
+    and `retries` counts further tries where a server turns the question away or cannot be reached.
+    """
+
+    base_url: str = ""
+    timeout: float = 60.0
+    retries: int = 3
+    context: int = 0
+    max_tokens: int = 800
+    history: int = 1000
 
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """The HTTP door; `workers` questions are answered at a time."""
+    """The HTTP door; `workers` questions are answered at a time.
+
+    `models` names the models that askers may choose besides the one of the settings, separated by commas.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 2
+    models: str = ""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings; `index` is the index's folder, `model` what composes the answer."""
+    """All settings; `index` is the index's folder, `model` what composes the answer.
+
+    Where that model fails, `fallback = "builtin"` answers without it.
+    """
 
     index: str = ".whosays"
     model: str = "builtin"
+    fallback: str = ""
     log_level: str = "warning"
     embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
     passages: PassageSettings = field(default_factory=PassageSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
     answer: AnswerSettings = field(default_factory=AnswerSettings)
+    language: LanguageSettings = field(default_factory=LanguageSettings)
     service: ServiceSettings = field(default_factory=ServiceSettings)
 
     def to_json(self) -> dict[str, Any]:
@@ -73,7 +102,7 @@ class Settings:
         return asdict(self)
 
 
-ZERO_IS_FINE = ("passages.overlap", "service.port")
+ZERO_IS_FINE = ("passages.overlap", "service.port", "language.retries", "language.context", "language.history")
 PREFIX = "WHOSAYS_"
 
 

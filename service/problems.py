@@ -21,6 +21,8 @@ from rag.errors import (
     BadSettings,
     IndexMissing,
     IndexProblem,
+    ModelOverloaded,
+    ModelTimeout,
     SourceUnknown,
     WhosaysError,
 )
@@ -49,6 +51,8 @@ OF_ERRORS: tuple[tuple[type[WhosaysError], int, str], ...] = (
     (BadInput, 422, ""),
     (IndexMissing, 503, "Run `whosays index PATH` on the server; the service then needs no restart."),
     (IndexProblem, 503, "Run `whosays doctor` on the server; it names what mends the index."),
+    (ModelTimeout, 504, "Ask again, or choose another model."),
+    (ModelOverloaded, 503, "Ask again in a while, or choose another model."),
     (BackendProblem, 503, "Run `whosays doctor` on the server; it names what is missing."),
 )
 
