@@ -55,38 +55,55 @@ class Cited:
     positions: tuple[Position, ...]
 
 
-def cite(drafts: Sequence[Draft], positions: Sequence[DraftPosition], snapshot: Snapshot) -> Cited:
-    """Number the quotes 1, 2, 3 in the order in which the text first uses them, and put `[n]` before the full stops.
+class Numbering:
+    """Numbers quotes 1, 2, 3 in the order in which the text first uses them, sentence by sentence.
 
-    Of a position only the quotes that a draft uses count. The same span is one citation, however often it is used.
+    The same span is one citation, however often it is used. `[n]` stands before a sentence's full stop.
     """
-    numbers: dict[tuple[str, int, int], int] = {}
-    quotes: list[Quote] = []
 
-    def number(quote: Quote) -> int:
-        key = _key(quote)
-        if key not in numbers:
-            numbers[key] = len(numbers) + 1
-            quotes.append(quote)
-        return numbers[key]
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[str, int, int], int] = {}
+        self._quotes: list[Quote] = []
+        self._sentences: list[str] = []
+        self._claims: list[Claim] = []
 
-    sentences, claims = [], []
-    for draft in drafts:
+    def add(self, draft: Draft) -> str:
+        """The next sentence of the text."""
         pieces, used = [], []
         for part in draft.parts:
-            own = sorted({number(quote) for quote in part.quotes})
+            own = sorted({self._number(quote) for quote in part.quotes})
             pieces.append(marked(part.text, own))
             used += own
-        sentences.append("".join(pieces))
-        claims.append(Claim("".join(part.text for part in draft.parts), draft.verdict, tuple(sorted(set(used)))))
-    kept = []
-    for position in positions:
-        shown = [quote for quote in position.quotes if _key(quote) in numbers]
-        if shown:
-            sources = tuple(dict.fromkeys(quote.hit.passage.source for quote in shown))
-            kept.append(Position(position.value, sources, tuple(sorted({number(quote) for quote in shown}))))
-    citations = tuple(_citation(n, quote, snapshot) for n, quote in enumerate(quotes, start=1))
-    return Cited(tuple(sentences), tuple(claims), citations, tuple(kept))
+        self._sentences.append("".join(pieces))
+        self._claims.append(Claim("".join(part.text for part in draft.parts), draft.verdict, tuple(sorted(set(used)))))
+        return self._sentences[-1]
+
+    def cited(self, positions: Sequence[DraftPosition], snapshot: Snapshot) -> Cited:
+        """The whole answer; of a position only the quotes that a sentence used count."""
+        kept = []
+        for position in positions:
+            shown = [quote for quote in position.quotes if _key(quote) in self._numbers]
+            if shown:
+                sources = tuple(dict.fromkeys(quote.hit.passage.source for quote in shown))
+                numbers = tuple(sorted({self._number(quote) for quote in shown}))
+                kept.append(Position(position.value, sources, numbers))
+        citations = tuple(_citation(n, quote, snapshot) for n, quote in enumerate(self._quotes, start=1))
+        return Cited(tuple(self._sentences), tuple(self._claims), citations, tuple(kept))
+
+    def _number(self, quote: Quote) -> int:
+        key = _key(quote)
+        if key not in self._numbers:
+            self._numbers[key] = len(self._numbers) + 1
+            self._quotes.append(quote)
+        return self._numbers[key]
+
+
+def cite(drafts: Sequence[Draft], positions: Sequence[DraftPosition], snapshot: Snapshot) -> Cited:
+    """The numbered answer that drafts make."""
+    numbering = Numbering()
+    for draft in drafts:
+        numbering.add(draft)
+    return numbering.cited(positions, snapshot)
 
 
 def marked(text: str, numbers: Sequence[int]) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from rag.cite import Draft, DraftPosition, Part, Quote
-from rag.questions import Asked
-from rag.records import Evidence
+from rag.questions import WORD, Asked, concept
+from rag.records import Claim, Evidence
+from rag.values import agree, figures, holds
 from rag.weigh import Judgement, Saying, Stand
 
 LONGEST_LIST = 8  # items; of a longer list only the item itself is quoted
@@ -43,6 +45,26 @@ def positions(asked: Asked, judgement: Judgement) -> list[DraftPosition]:
         for stand in judgement.stands
         if stand.best.value is not None
     ]
+
+
+def disputed(draft: Draft, judgements: Sequence[Judgement]) -> Draft:
+    """A model's sentence, marked where it states one of the values that sources dispute."""
+    text = "".join(part.text for part in draft.parts)
+    states = any(_states(text, stand) for judgement in judgements for stand in judgement.stands)
+    return replace(draft, verdict="disputed") if states and draft.verdict == "supported" else draft
+
+
+def left_out(judgement: Judgement, texts: Sequence[str]) -> list[Draft]:
+    """The positions of a dispute that sentences already said do not state."""
+    names = names_of(judgement.stands)
+    return [_who_says(s, names) for s in judgement.stands if not any(_states(text, s) for text in texts)]
+
+
+def speaks_to(asked: Asked, claims: Sequence[Claim]) -> bool:
+    """Whether claims hold half of the words of a question: what they say may answer it."""
+    told = {concept(word) for claim in claims for word in WORD.findall(claim.text)}
+    own = {concept(word) for word in asked.words}
+    return 2 * len(own & told) >= len(own)
 
 
 def short(judgement: Judgement) -> str | None:
@@ -88,6 +110,16 @@ def names_of(stands: Sequence[Stand]) -> dict[str, str]:
     brief = {source: HASH.sub("", PurePosixPath(whole[source]).stem) or whole[source] for source in sources}
     taken = list(brief.values())
     return {source: name if taken.count(name) == 1 else whole[source] for source, name in brief.items()}
+
+
+def _states(text: str, stand: Stand) -> bool:
+    """Whether a sentence gives the value of a stand, as it is written or by a figure that agrees."""
+    values = [saying.value for saying in stand.sayings if saying.value]
+    told = figures(text)
+    return any(
+        holds(text, value) or any(agree(figure, other) for figure in figures(value) for other in told)
+        for value in values
+    )
 
 
 def _who_says(stand: Stand, names: dict[str, str]) -> Draft:

@@ -88,6 +88,9 @@ class Snapshot(Protocol):
     def generation(self) -> str:
         """What tells this state of the index from every other."""
 
+    def restricted_to(self, sources: Sequence[str]) -> Snapshot:
+        """The same moment with only the sources whose name is one of these, or matches one of these glob patterns."""
+
     def nearest_to(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
         """The `k` passages nearest to a unit vector as (id, cosine), best first."""
 

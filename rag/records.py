@@ -254,7 +254,11 @@ class Nearest:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The one record that every door gives back; its JSON is the contract."""
+    """The one record that every door gives back; its JSON is the contract.
+
+    `rewritten` is the follow-up as a question that stands alone, where the history was needed. `fallback` says why the
+    model that was asked for did not answer, where another one does in its stead.
+    """
 
     question: str
     outcome: Outcome
@@ -269,6 +273,8 @@ class Answer:
     confidence: float = 0.0
     reason: Reason | None = None
     model: str = "builtin"
+    rewritten: str | None = None
+    fallback: str | None = None
     fingerprint: str = ""
     timings_ms: Mapping[str, float] = field(default_factory=dict)
 

@@ -44,7 +44,7 @@ class AnswerSettings:
     What a language model says and the sources do not is withheld; with `unsupported = "flag"` it is shown and marked.
     """
 
-    threshold: float = 0.2
+    threshold: float = 0.13
     max_question: int = 4000
     max_sentences: int = 4
     unsupported: str = "withhold"
@@ -68,15 +68,29 @@ class LanguageSettings:
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """The HTTP door; `workers` questions are answered at a time.
+    """The HTTP door; `workers` questions are answered at a time, `queue` more may wait.
 
-    `models` names the models that askers may choose besides the one of the settings, separated by commas.
+    `models` names the models that askers may choose besides the one of the settings, separated by commas. An answer
+    takes at most `timeout` seconds. `keys` is the file of keys ("": in the index's folder), `require_keys` is "auto"
+    (where the host is not this machine alone) or "always". Where keys are required, each may ask `key_rate` times and
+    each address `address_rate` times a minute (0: without limit). Uploads have at most `max_upload_mb` megabytes and
+    are read with `parse_seconds` of processor time and `parse_mb` of memory. `log_questions` is "no" or "yes".
     """
 
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 2
+    queue: int = 16
+    timeout: float = 60.0
     models: str = ""
+    keys: str = ""
+    require_keys: str = "auto"
+    key_rate: int = 120
+    address_rate: int = 240
+    max_upload_mb: int = 50
+    parse_seconds: int = 30
+    parse_mb: int = 1000
+    log_questions: str = "no"
 
 
 @dataclass(frozen=True)
@@ -102,7 +116,16 @@ class Settings:
         return asdict(self)
 
 
-ZERO_IS_FINE = ("passages.overlap", "service.port", "language.retries", "language.context", "language.history")
+ZERO_IS_FINE = (
+    "passages.overlap",
+    "service.port",
+    "service.queue",
+    "service.key_rate",
+    "service.address_rate",
+    "language.retries",
+    "language.context",
+    "language.history",
+)
 PREFIX = "WHOSAYS_"
 
 

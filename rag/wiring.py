@@ -6,14 +6,19 @@ import hashlib
 import importlib.metadata
 import importlib.util
 import json
+import os
 import platform
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag.answering import Answerer
-from rag.errors import BackendMissing, ModelUnavailable, WhosaysError
+from rag.answering import BUILTIN, Answerer
+from rag.check import Checker
+from rag.errors import BackendMissing, BackendProblem, BadSettings, ModelUnavailable, WhosaysError
+from rag.generate import Generator
 from rag.indexing import Indexer
-from rag.protocols import Embedder, Parser
+from rag.protocols import Embedder, LanguageModel, Parser, Verifier
 from rag.read import EvidenceReader
 from rag.records import Check
 from rag.retrieve import Retriever
@@ -29,13 +34,24 @@ READER_FOLDER = Path(__file__).parent / "reader" / "weights"
 
 def open_answerer(settings: Settings) -> Answerer:
     """What answers questions from the index that the settings name; raises IndexProblem or BackendProblem."""
-    if settings.model != "builtin":
-        raise ModelUnavailable(f"There is no model named {settings.model!r}.", hint='The only model is "builtin".')
+    if settings.fallback not in ("", BUILTIN):
+        raise BadSettings(f"fallback is {settings.fallback!r}.", hint='It may be "builtin", or empty.')
+    if settings.answer.unsupported not in ("withhold", "flag"):
+        raise BadSettings(
+            f"answer.unsupported is {settings.answer.unsupported!r}.", hint='It may be "withhold" or "flag".'
+        )
     store = open_store(settings)
     embedder = open_embedder(settings)
     store.check_embedder(embedder.digest, embedder.name)
 
     reader = open_reader(settings)
+    generator, failed = None, None
+    try:
+        generator = _generator(settings, reader) if settings.model != BUILTIN else None
+    except BackendProblem as error:
+        if not settings.fallback:
+            raise
+        failed = error.message
     return Answerer(
         store,
         _retriever(settings, embedder),
@@ -43,8 +59,46 @@ def open_answerer(settings: Settings) -> Answerer:
         threshold=settings.answer.threshold,
         max_question=settings.answer.max_question,
         max_sentences=settings.answer.max_sentences,
-        model=settings.model,
         recipe=f"{_recipe(settings)} {reader.digest}",
+        generator=generator,
+        fallback=bool(settings.fallback),
+        failed=failed,
+    )
+
+
+def with_model(answerer: Answerer, settings: Settings, name: str) -> Answerer:
+    """An answerer on the same index and with the same loaded parts, with answers worded by the model named."""
+    named = replace(settings, model=name)
+    return answerer.with_model(None if name == BUILTIN else _generator(named, answerer.verifier))
+
+
+def open_language_model(settings: Settings) -> LanguageModel:
+    """The language model that the settings name; raises BackendProblem."""
+    if settings.model.startswith("offline/"):
+        from rag.backends.offline import open_offline
+
+        return open_offline(settings.model)
+    from rag.backends.language_models import open_language_model as opened
+
+    language = settings.language
+    return opened(
+        settings.model,
+        base_url=language.base_url,
+        timeout=language.timeout,
+        retries=language.retries,
+        context=language.context,
+        environ=os.environ,
+    )
+
+
+def _generator(settings: Settings, verifier: Verifier) -> Generator:
+    language = settings.language
+    return Generator(
+        open_language_model(settings),
+        Checker(verifier),
+        max_tokens=language.max_tokens,
+        history=language.history,
+        flag=settings.answer.unsupported == "flag",
     )
 
 
@@ -53,8 +107,11 @@ def open_store(settings: Settings) -> LocalStore:
     return LocalStore(Path(settings.index).expanduser())
 
 
-def open_indexer(settings: Settings, rebuild: bool = False) -> Indexer:
-    """What writes the index; `rebuild` begins it anew. Raises IndexLocked, IndexMismatch or BackendProblem."""
+def open_indexer(settings: Settings, rebuild: bool = False, read_by: Mapping[str, Parser] | None = None) -> Indexer:
+    """What writes the index; `rebuild` begins it anew, `read_by` stands in for the parsers of all formats.
+
+    Raises IndexLocked, IndexMismatch or BackendProblem.
+    """
     from rag.store.writer import Writer, to_rows
 
     embedder = open_embedder(settings)
@@ -64,7 +121,7 @@ def open_indexer(settings: Settings, rebuild: bool = False) -> Indexer:
     return Indexer(
         store,
         embedder,
-        parsers(),
+        read_by or parsers(),
         to_rows,
         tokens=settings.passages.tokens,
         overlap=settings.passages.overlap,
@@ -161,8 +218,21 @@ def check_up(settings: Settings) -> list[Check]:
         checks.append(Check("index", count > 0, detail, "" if count else "whosays index PATH"))
     except WhosaysError as error:
         checks.append(Check("index", False, error.message, error.hint))
-    checks.append(Check("model", settings.model == "builtin", settings.model, "Set model to builtin."))
+    checks.append(_model_check(settings))
     return checks
+
+
+def _model_check(settings: Settings) -> Check:
+    """Whether the model that the settings name can be asked."""
+    if settings.model == BUILTIN:
+        return Check("model", True, BUILTIN)
+    try:
+        model = open_language_model(settings)
+        probe = getattr(model, "probe", None)
+        detail = probe() if probe else f"{model.name}, which needs nothing"
+    except WhosaysError as error:
+        return Check("model", False, error.message, error.hint)
+    return Check("model", True, detail)
 
 
 def _packages() -> list[Check]:
@@ -198,6 +268,6 @@ def _converted(pointer: Path) -> Path | None:
 
 def _recipe(settings: Settings) -> str:
     """All settings that can change an answer, as one text."""
-    relevant = {name: settings.to_json()[name] for name in ("model", "embedding", "search", "answer")}
+    relevant = {name: settings.to_json()[name] for name in ("embedding", "search", "answer", "language")}
     relevant["embedding"].pop("cache")
     return json.dumps(relevant, sort_keys=True)

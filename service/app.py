@@ -17,17 +17,24 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
-from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from rag.answering import Answerer
 from rag.errors import BadSettings, WhosaysError
-from rag.logs import set_up_logs
 from rag.settings import ServiceSettings, Settings
 from rag.wiring import open_answerer
-from service.problems import ProblemResponse, all_kinds, problem_of, respond_with_problems
-from service.routes import Desk, router
+from service import openai, routes, uploads
+from service.desk import Desk
+from service.envelope import Envelope
+from service.guard import Guard, check_keys, keys_required
+from service.jobs import Uploads
+from service.journal import set_up_journal
+from service.limits import BodyLimit
+from service.mcp import build as build_mcp
+from service.mcp import has_mcp, http_routes
+from service.metrics import Metrics
+from service.metrics import router as metrics_routes
+from service.pages import page_routes
+from service.problems import all_kinds, respond_with_problems
 from service.schemas import EXAMPLE_ANSWER, Problem
 
 logger = logging.getLogger(__name__)
@@ -40,6 +47,7 @@ def create_app(settings: Settings, open_answerer: Callable[[Settings], Answerer]
     """The application, which opens its answerer when it starts and, failing that, at the first request that can."""
     if settings.service.workers < 1:
         raise BadSettings("service.workers is 0.", hint="Use 1 or more.")
+    keys_required(settings.service)  # a wrong setting shows now, not at the first request
     app = Application(
         title="Whosays",
         version=version("whosays"),
@@ -51,10 +59,21 @@ def create_app(settings: Settings, open_answerer: Callable[[Settings], Answerer]
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    app.state.desk = Desk(settings, open_answerer)
-    app.add_middleware(BodyLimit, max_bytes=MAX_BODY_BYTES)
+    desk = Desk(settings, open_answerer)
+    metrics = Metrics(settings, lambda: desk.under_way)
+    desk.on_answer = metrics.answer
+    app.state.desk, app.state.metrics, app.state.uploads = desk, metrics, Uploads(settings)
+    # The last added is the outermost: who asks is settled before a body is read.
+    app.add_middleware(BodyLimit, MAX_BODY_BYTES, settings.service.max_upload_mb * 1_000_000)
+    app.add_middleware(Guard, settings)
     respond_with_problems(app)
-    app.include_router(router)
+    app.add_middleware(Envelope, metrics)
+    for router in (page_routes(), routes.router, openai.router, uploads.router, metrics_routes):
+        app.include_router(router)
+
+    if has_mcp():
+        app.state.mcp = build_mcp(desk)
+        app.router.routes.extend(http_routes(app.state.mcp, guarded=keys_required(settings.service)))
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
@@ -65,7 +84,8 @@ def create_app(settings: Settings, open_answerer: Callable[[Settings], Answerer]
 
 def serve(settings: Settings) -> None:
     """Answer over HTTP until Ctrl-C or SIGTERM; answers under way get ten seconds to finish."""
-    set_up_logs(settings.log_level)
+    set_up_journal(settings.log_level)
+    check_keys(settings)
     app = create_app(settings)
     # Bound here: uvicorn would leave with its own message and with the exit code of an index problem.
     listener = _listener(settings.service)
@@ -75,6 +95,7 @@ def serve(settings: Settings) -> None:
         app,
         log_config=None,  # its lines go where ours go, in our format
         log_level=settings.log_level,
+        access_log=False,  # ours tells more, and no names
         server_header=False,
         timeout_graceful_shutdown=SECONDS_TO_FINISH,
     )
@@ -102,38 +123,12 @@ async def _open_and_close(app: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(desk.answerer)
     except WhosaysError as error:
         logger.warning("Not ready: %s %s", error.message, error.hint)
-    yield
+    uploaded: Uploads = app.state.uploads
+    await asyncio.to_thread(uploaded.catch_up)
+    async with app.state.mcp.session_manager.run() if has_mcp() else contextlib.nullcontext():
+        yield
     await asyncio.to_thread(desk.close)
-
-
-class BodyLimit:
-    """Refuses a request whose body is larger than `max_bytes`, announced or not, as a problem like any other."""
-
-    # FastAPI's own max_body_size would not do: it puts plain text in the place of every answer to such a request.
-
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        self._app = app
-        self._max_bytes = max_bytes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        if int(Headers(scope=scope).get("content-length", "0")) > self._max_bytes:
-            await ProblemResponse(problem_of(HTTPException(413)))(scope, receive, send)
-            return
-        received = 0
-
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._max_bytes:
-                raise HTTPException(413)
-            return message
-
-        await self._app(scope, counted, send)
+    await asyncio.to_thread(uploaded.close)
 
 
 class Application(FastAPI):
@@ -146,7 +141,7 @@ class Application(FastAPI):
             schemas = document["components"]["schemas"]
             schemas["Problem"] = Problem.model_json_schema()
             for name, schema in schemas.items():
-                if name != "AskRequest":
+                if not name.endswith("Request"):
                     schema["required"] = list(schema["properties"])
             # Given to the route, FastAPI would drop the nulls from it.
             answered = document["paths"]["/v1/ask"]["post"]["responses"]["200"]

@@ -10,7 +10,6 @@ import errno
 import io
 import logging
 import os
-import re
 import shlex
 import sys
 import traceback
@@ -26,13 +25,13 @@ import typer.core
 import typer.main
 from typer.exceptions import TyperException
 
-from rag.errors import BadInput, IndexProblem, SourceUnknown, WhosaysError
+from rag.errors import BadInput, IndexProblem, WhosaysError
 from rag.logs import set_up_logs
 from rag.settings import Settings, load_settings
+from service import keys_command
 
 if TYPE_CHECKING:
     from rag.answering import Answerer
-    from rag.records import Source
 
 EXIT_DOCTOR = 3
 EXIT_BUG = 70
@@ -64,7 +63,9 @@ app = typer.Typer(
 )
 
 IndexOption = Annotated[str | None, typer.Option("--index", metavar="DIR", help="The index's folder, else .whosays.")]
-ModelOption = Annotated[str | None, typer.Option("--model", metavar="NAME", help="The model, else builtin.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="NAME", help="What words the answer, such as ollama/llama3.2.")
+]
 HostOption = Annotated[str | None, typer.Option("--host", metavar="HOST", help="The address, else 127.0.0.1.")]
 PortOption = Annotated[int | None, typer.Option("--port", metavar="PORT", help="The port, else 8000.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the record alone, as JSON.")]
@@ -109,7 +110,8 @@ def index(
     """
     settings = _settings(index)
     from rag.wiring import open_indexer
-    from service.render import Advance, Page
+    from service.advance import Advance
+    from service.render import Page
 
     advance = Advance(sys.stderr)
     try:
@@ -161,11 +163,12 @@ def ask(
     from service.render import Page
 
     with closing(open_answerer(settings)) as answerer:
-        answer = answerer.ask(asked)
-    if as_json:
-        _print_json(answer.to_json())
-    else:
-        Page().answer(answer)
+        if as_json:
+            _print_json(answerer.ask(asked).to_json())
+        elif answerer.model == "builtin":
+            Page().answer(answerer.ask(asked))
+        else:
+            Page().follow(answerer.stream(asked), live=True)
 
 
 @app.command()
@@ -195,6 +198,18 @@ def serve(
     from service.app import serve
 
     serve(settings)
+
+
+@app.command()
+def mcp(index: IndexOption = None, model: ModelOption = None) -> None:
+    """Answer over MCP on standard input and output, for programs that start it themselves."""
+    settings = _settings(index, model)
+    from service.mcp import serve_stdio
+
+    serve_stdio(settings)
+
+
+app.add_typer(keys_command.app, name="keys")
 
 
 @app.command("eval", cls=LazyCommand)
@@ -229,12 +244,13 @@ def show(
     """
     settings = _settings(index)
     from rag.wiring import open_store
+    from service.naming import slice_of, source_and_span
     from service.render import Page
 
     store = open_store(settings)
-    name, span = _source_and_span([listed.name for listed in store.sources()], source)
+    name, span = source_and_span([listed.name for listed in store.sources()], source)
     shown = store.source(name)
-    text = shown.text if span is None else _slice(shown, *span)
+    text = shown.text if span is None else slice_of(shown, *span)
     if as_json:
         record = asdict(shown)
         if span is not None:
@@ -247,32 +263,6 @@ def show(
         Page().text(text)
     else:
         Page().span(shown, *span)
-
-
-def _source_and_span(names: Sequence[str], wanted: str) -> tuple[str, tuple[int, int] | None]:
-    """The name of the source that is meant, and the span; a source may itself be named like a span."""
-    spanned = re.fullmatch(r"(.+):(\d{1,15})-(\d{1,15})", wanted, re.ASCII | re.DOTALL)
-    if wanted in names or not spanned:
-        return _full_name(names, wanted), None
-    return _full_name(names, spanned[1]), (int(spanned[2]), int(spanned[3]))
-
-
-def _full_name(names: Sequence[str], wanted: str) -> str:
-    """The one name that begins with `wanted`, or `wanted` itself; raises SourceUnknown where several do."""
-    found = [name for name in names if name.startswith(wanted)] if wanted else []
-    if wanted in found or not found:
-        return wanted.encode("utf-8", "backslashreplace").decode()
-    if len(found) > 1:
-        some = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
-        raise SourceUnknown(f"{len(found)} sources begin with {wanted!r}.", hint=f"Give more of the name: {some}")
-    return found[0]
-
-
-def _slice(source: Source, start: int, end: int) -> str:
-    if not start < end <= len(source.text):
-        holds = f"{source.name} has {len(source.text)} characters"
-        raise BadInput(f"There is no part {start}-{end}: {holds}.", hint="START must be less than END.")
-    return source.text[start:end]
 
 
 @app.command()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -10,7 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -31,6 +33,7 @@ from service.schemas import Problem
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
+CLIENT_CLOSED = 499  # as nginx logs it
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,42 @@ OF_ERRORS: tuple[tuple[type[WhosaysError], int, str], ...] = (
 BAD_JSON = Kind("bad_json", 400, "The body is not JSON", "Send one JSON object in UTF-8.")
 NOT_FOUND = Kind("not_found", 404, "There is nothing at this address", "See /docs for the addresses that there are.")
 WRONG_METHOD = Kind("method_not_allowed", 405, "This address takes another method", "See /docs for its method.")
-TOO_LARGE = Kind("content_too_large", 413, "The body is too large", "Ask more briefly, or send fewer earlier turns.")
+TOO_LARGE = Kind("content_too_large", 413, "The body is too large", "Send less at a time.")
 NOT_JSON = Kind("unsupported_media_type", 415, "The body must be JSON", "Send it with Content-Type: application/json.")
 BAD_REQUEST = Kind("bad_request", 422, "The request is not of the right form", "See /docs for its form.")
 BUG = Kind("internal_error", 500, "The service failed", "The server's log has the details.")
+UNAUTHORIZED = Kind("unauthorized", 401, "This needs a key", "Send a valid key as Authorization: Bearer KEY.")
+FORBIDDEN = Kind("forbidden", 403, "This key may not do that", "Use the key of an admin: whosays keys add --role admin")
+JOB_UNKNOWN = Kind("job_unknown", 404, "There is no such job", "Jobs are kept for a day.")
+NOT_UPLOADED = Kind(
+    "not_uploaded", 409, "This source is not an uploaded one", "Change its file on the server and run `whosays index`."
+)
+BAD_NAME = Kind("bad_source_name", 422, "A document cannot have this name", "Use letters, digits, blanks and -_.,()+.")
+NOT_READ = Kind(
+    "unsupported_format", 415, "This format is not read", "Name a file ending or content type that is read."
+)
+NOT_OFFERED = Kind("model_not_offered", 422, "This model is not offered", "See GET /v1/models for those that are.")
+TOO_MANY = Kind("too_many_requests", 429, "Too many requests", "Ask again after as many seconds as Retry-After says.")
+BUSY = Kind("busy", 503, "Too many questions are waiting", "Ask again after as many seconds as Retry-After says.")
+TIMED_OUT = Kind("answer_timeout", 504, "The answer took too long", "Ask again, or ask something simpler.")
+OF_REQUESTS = (UNAUTHORIZED, FORBIDDEN, JOB_UNKNOWN, NOT_UPLOADED, BAD_NAME, NOT_READ, NOT_OFFERED, TOO_MANY, BUSY)
 OF_HTTP = (BAD_JSON, NOT_FOUND, WRONG_METHOD, TOO_LARGE, NOT_JSON, BAD_REQUEST, BUG)
+
+
+class Refusal(HTTPException):
+    """A request that the service turns away for a reason of its own."""
+
+    def __init__(self, kind: Kind, detail: str, *, hint: str = "", retry_after: float | None = None) -> None:
+        headers = {} if retry_after is None else {"Retry-After": str(max(1, math.ceil(retry_after)))}
+        if kind is UNAUTHORIZED:
+            headers["WWW-Authenticate"] = "Bearer"
+        super().__init__(kind.status, detail, headers)
+        self.kind = kind
+        self.hint = hint
+
+
+class AskerGone(Exception):
+    """The asker closed the connection; nobody hears what is answered."""
 
 
 class ProblemResponse(JSONResponse):
@@ -92,6 +126,7 @@ def respond_with_problems(app: FastAPI) -> None:
     """Make every error of an application a problem."""
     for kind in (WhosaysError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, _respond)
+    app.add_exception_handler(AskerGone, _respond_to_nobody)
     app.add_middleware(BugCatcher)
 
 
@@ -135,12 +170,29 @@ def all_kinds() -> list[Kind]:
     """Every problem that a request can meet, for the documentation."""
     families = [error for error, _, _ in OF_ERRORS if error is not BadInput]
     ours = [_kind(leaf) for family in families for leaf in (family.__subclasses__() or [family])]
-    return sorted({*ours, *OF_HTTP}, key=lambda kind: (kind.status, kind.code))
+    return sorted({*ours, *OF_HTTP, *OF_REQUESTS, TIMED_OUT}, key=lambda kind: (kind.status, kind.code))
 
 
-async def _respond(_: Request, error: Exception) -> ProblemResponse:
-    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else None
+async def _respond(request: Request, error: Exception) -> ProblemResponse:
+    headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}
+    if "Allow" in headers:
+        # The framework names the methods of the first route of this address, and there may be several.
+        headers["Allow"] = ", ".join(sorted(_methods_at(request))) or headers["Allow"]
     return ProblemResponse(problem_of(error), headers)
+
+
+def _methods_at(request: Request) -> set[str]:
+    """The methods that an address takes, by the OpenAPI document's routes."""
+    methods: set[str] = set()
+    for path, operations in request.app.openapi()["paths"].items():
+        place = re.sub(r"\\{\w+\\}", ".+" if path.startswith("/v1/sources/") else "[^/]+", re.escape(path))
+        if re.fullmatch(place, request.url.path):
+            methods |= {method.upper() for method in operations}
+    return methods
+
+
+async def _respond_to_nobody(_: Request, __: Exception) -> Response:
+    return Response(status_code=CLIENT_CLOSED)
 
 
 def _kind(error: type[WhosaysError]) -> Kind:
@@ -183,6 +235,8 @@ def _sentence(error: dict[str, Any]) -> str:
 
 
 def _of_http(error: HTTPException) -> Problem:
+    if isinstance(error, Refusal):
+        return _problem(error.kind, error.detail, error.hint)
     if error.status_code == 400:
         # FastAPI raises a bare 400 for a body that fails before it is parsed; the cause says how.
         unicode = isinstance(error.__cause__, UnicodeError)

@@ -9,17 +9,26 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
-from time import monotonic
 from typing import Any, TextIO
 
 from rich.console import Console
-from rich.progress import BarColumn, SpinnerColumn, TextColumn
-from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
-from rag.records import Answer, Check, Citation, IndexReport, Nearest, Position, Progress, Source, SourceSummary
+from rag.records import (
+    Answer,
+    Answered,
+    Check,
+    Citation,
+    Event,
+    IndexReport,
+    Nearest,
+    Position,
+    Rewritten,
+    Source,
+    SourceSummary,
+    Token,
+)
 
 MEASURE = 100
 """The longest line of prose, in columns; a wider terminal is left empty on the right."""
@@ -135,14 +144,39 @@ class Page:
 
     # ---- an answer ---------------------------------------------------------------------------
 
-    def answer(self, answer: Answer) -> None:
-        """Write an answer: what it says, what speaks against it, and the numbered sources under it."""
-        if _adds_something(answer):
-            self.paragraph(Text(one_line(answer.short or ""), style="bold"))
-            self.space()
-        text = Text(printable(answer.text))
+    def follow(self, events: Iterable[Event], *, live: bool) -> Answer:
+        """Write an answer as it comes, and give it; `live` writes each sentence as soon as it stands."""
+        told = False
+        for event in events:
+            if isinstance(event, Rewritten):
+                self.note(f"→ {event.question}")
+            elif isinstance(event, Token) and live:
+                if not told:
+                    self.space()
+                told = True
+                self._sentences(event.text.strip())
+                self.terminal.file.flush()
+            elif isinstance(event, Answered):
+                if not told:
+                    self.space()
+                self.answer(event.answer, told=told)
+                answer = event.answer
+        return answer
+
+    def _sentences(self, words: str) -> None:
+        text = Text(printable(words))
         text.highlight_regex(r"\[\d+\]", "cyan")
         self.paragraph(text)
+
+    def answer(self, answer: Answer, *, told: bool = False) -> None:
+        """Write an answer: what it says, unless that is told, what speaks against it, and the numbered sources."""
+        if _adds_something(answer) and not told:
+            self.paragraph(Text(one_line(answer.short or ""), style="bold"))
+            self.space()
+        if not told:
+            self._sentences(answer.text)
+        if answer.fallback:
+            self.paragraph(f"Answered without a language model: {one_line(answer.fallback)}")
         if answer.reason:
             self.paragraph(REASONS.get(answer.reason, answer.reason))
         if answer.outcome == "disputed" and answer.positions:
@@ -154,7 +188,8 @@ class Page:
         if answer.nearest:
             self._nearest(answer.nearest)
         self.space()
-        self.note(f"confidence {answer.confidence:.2f}")
+        words = "" if answer.model == "builtin" else f", worded by {one_line(answer.model)} and checked"
+        self.note(f"confidence {answer.confidence:.2f}{words}")
 
     def citation(self, citation: Citation, words: Sequence[str] = ()) -> None:
         """Write where a citation stands and its quote, the answering words in it marked."""
@@ -322,54 +357,3 @@ def _adds_something(answer: Answer) -> bool:
 def _numbers(answer: Answer, position: Position, source: str) -> list[int]:
     """The citations of a source for a position."""
     return [c.number for c in answer.citations if c.source == source and c.number in position.citations]
-
-
-class Advance:
-    """Tells how far an indexing run is: a bar on a terminal, else a line for each source and later now and then."""
-
-    FIRST_LINES = 20
-    SECONDS = 5.0
-
-    def __init__(self, stream: TextIO) -> None:
-        self._committed = 0
-        self._terminal = Terminal(stream)
-        self._bar = _bar(self._terminal) if self._terminal.is_terminal and not self._terminal.is_dumb_terminal else None
-        self._task = self._bar.add_task("Loading the embedding model", total=None, told="") if self._bar else None
-        self._started = self._told = monotonic()
-
-    def __enter__(self) -> Advance:
-        if self._bar:
-            self._bar.start()
-        return self
-
-    def begin(self) -> None:
-        """Start the clock: the model is there and the run begins."""
-        self._started = self._told = monotonic()
-        if self._bar and self._task is not None:
-            self._bar.update(self._task, description="Reading")
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar:
-            self._bar.stop()
-
-    def __call__(self, progress: Progress) -> None:
-        """Take note of what `Indexer.run` reports."""
-        self._committed += progress.source is not None
-        now = monotonic()
-        elapsed = max(now - self._started, 0.001)
-        rate = f"{progress.passages / elapsed:,.0f}/s"
-        if self._bar and self._task is not None:
-            # Sources are committed in bursts, from which rich would guess far too short a time.
-            left = timedelta(seconds=round(elapsed * (progress.of / progress.files - 1))) if progress.files else "?"
-            done = f"{progress.files:,}/{counted(progress.of, 'file')}  {counted(progress.passages, 'passage')}"
-            told = f"{done}  {rate}  {left} left"
-            self._bar.update(self._task, description="Indexing", completed=progress.files, total=progress.of, told=told)
-        elif progress.source and (self._committed <= self.FIRST_LINES or now - self._told >= self.SECONDS):
-            self._told = now
-            done = f"{progress.files:,} of {counted(progress.of, 'file')}, {counted(progress.passages, 'passage')}"
-            self._terminal.print(f"indexed {one_line(progress.source)} ({done}, {rate})", soft_wrap=True)
-
-
-def _bar(terminal: Terminal) -> Bar:
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(16), TextColumn("{task.fields[told]}"))
-    return Bar(*columns, console=terminal, transient=True)

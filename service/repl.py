@@ -15,9 +15,9 @@ from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.shortcuts import CompleteStyle
 
-from rag.answering import Answerer
+from rag.answering import BUILTIN, Answerer
 from rag.errors import BadInput, WhosaysError
-from rag.records import Answer, Answered, Citation, Rewritten, Turn
+from rag.records import Answer, Citation, Turn
 from service.render import Page, answering_words, counted, failure_text, json_text, place, printable
 
 logger = logging.getLogger(__name__)
@@ -93,16 +93,10 @@ class Chat:
     def _answer(self, question: str) -> None:
         # A follow-up to a follow-up needs the earlier one as it was understood.
         history = [Turn(done.rewritten or done.question, done.answer.text) for done in self._exchanges]
-        rewritten = None
-        for event in self._answerer.stream(question, history):
-            if isinstance(event, Rewritten):
-                rewritten = event.question
-                self._page.note(f"→ {rewritten}")
-            elif isinstance(event, Answered):
-                self._page.space()
-                self._page.answer(event.answer)
-                self._page.space()
-                self._exchanges.append(Exchange(question, rewritten, event.answer))
+        events = self._answerer.stream(question, history)
+        answer = self._page.follow(events, live=self._answerer.model != BUILTIN)
+        self._page.space()
+        self._exchanges.append(Exchange(question, answer.rewritten, answer))
 
     def _obey(self, text: str) -> bool:
         name, _, argument = text.partition(" ")

@@ -1,4 +1,4 @@
-"""The routes, and the desk behind them at which questions are put."""
+"""The routes: asking, searching, the sources, and whether all is well."""
 
 from __future__ import annotations
 
@@ -6,80 +6,39 @@ import asyncio
 import contextlib
 import json
 import logging
-import threading
-from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator, Awaitable
+from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 
-from rag.answering import Answerer
 from rag.errors import WhosaysError
-from rag.records import Answer, Answered, Event, Turn
-from rag.settings import Settings
+from rag.records import Answer, Answered, Event
+from rag.retrieve import words_found
 from rag.wiring import open_store
-from service.problems import documented, problem_of
+from service.desk import Desk, Wanted
+from service.guard import TheCaller
+from service.problems import AskerGone, Refusal, documented, problem_of
 from service.schemas import (
+    ONE_EVENT,
     AskRequest,
+    FoundPassage,
     Health,
     Page,
     Readiness,
+    SearchRequest,
+    SearchResult,
     SourceList,
     SourceText,
     streamed,
+    text_of,
 )
+
+Result = TypeVar("Result")
 
 logger = logging.getLogger(__name__)
 router = APIRouter()
-
-
-class Desk:
-    """Where questions are put: an answerer that is opened as soon as there is an index, and the threads it runs in."""
-
-    def __init__(self, settings: Settings, open_answerer: Callable[[Settings], Answerer]) -> None:
-        self.settings = settings
-        self._open = open_answerer
-        self._answerer: Answerer | None = None
-        self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(settings.service.workers, thread_name_prefix="answer")
-
-    def answerer(self) -> Answerer:
-        """The answerer, opened at the first call that can; blocks, and raises what opening raises."""
-        with self._lock:
-            if self._answerer is None:
-                self._answerer = self._open(self.settings)
-            return self._answerer
-
-    async def events(self, question: str, history: Sequence[Turn] = ()) -> AsyncGenerator[Event]:
-        """The answer step by step; closing it early stops the work at its next step."""
-        loop = asyncio.get_running_loop()
-        arrived: asyncio.Queue[Event | None] = asyncio.Queue()
-        gone = threading.Event()
-
-        def answer() -> None:
-            for event in self.answerer().stream(question, history):
-                if gone.is_set():
-                    return
-                loop.call_soon_threadsafe(arrived.put_nowait, event)
-
-        # One thread from the first event to the last, however slowly the asker reads: no answer waits for a network.
-        work = loop.run_in_executor(self._threads, answer)
-        work.add_done_callback(lambda _: arrived.put_nowait(None))
-        try:
-            while (event := await arrived.get()) is not None:
-                yield event
-            await work
-        finally:
-            gone.set()
-            work.cancel()  # drops a question that no thread has taken up yet
-
-    def close(self) -> None:
-        """Wait for the questions under way and let go of the index."""
-        self._threads.shutdown(cancel_futures=True)
-        if self._answerer is not None:
-            self._answerer.close()
 
 
 def _desk(request: Request) -> Desk:
@@ -94,33 +53,74 @@ ASK_RESPONSES: dict[int | str, dict[str, Any]] = {
         "description": "The answer; with `stream`, the events that lead to it.",
         "content": {
             "text/event-stream": {
-                "schema": {"type": "string"},
+                "schema": ONE_EVENT,
                 "example": 'event: token\ndata: {"text": "Scale AI, founded in 2016 by Alexandr Wang, "}\n\n',
             },
         },
     },
-    **documented(400, 413, 415, 422, 503),
+    **documented(400, 413, 415, 422, 503, 504),
 }
 
 
 @router.post("/v1/ask", response_model=Answer, responses=ASK_RESPONSES, summary="Answer a question from the sources")
-async def ask(asked: AskRequest, desk: TheDesk) -> Response:
+async def ask(asked: AskRequest, request: Request, desk: TheDesk) -> Response:
     """Answer a question with citations: `source_text[start:end] == quote` holds for each of them.
 
     With `"stream": true` the answer comes as server-sent events, each with JSON as its data: `question` (the question
     as it stands alone, where the history was needed to understand it), `hits` (the passages that are read), `token`
     (a finished piece of the text) and, last, `answer` (the record) or `error` (a problem).
     """
-    events = desk.events(asked.question, asked.history)
+    events = desk.events(wanted(asked))
     if asked.stream:
         # An error before the first event still has its own status.
-        first = await anext(events)
+        first = await while_asked(request, anext(events))
         headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
         return EventSourceResponse(_frames(first, events), headers=headers)
-    last = [event async for event in events][-1]
+    answer = await while_asked(request, whole(events))
+    return JSONResponse(answer.to_json())
+
+
+def wanted(asked: AskRequest) -> Wanted:
+    """What a request asks of the desk."""
+    return Wanted(asked.question, asked.history, asked.sources, asked.top_k, asked.model or "")
+
+
+async def whole(events: AsyncGenerator[Event]) -> Answer:
+    """The answer that the events end in."""
+    async with contextlib.aclosing(events):
+        last = [event async for event in events][-1]
     if not isinstance(last, Answered):
-        raise TypeError(f"The answer ended with {last!r}.")
-    return JSONResponse(last.answer.to_json())
+        raise TypeError(f"The answer ended with {type(last).__name__}.")
+    return last.answer
+
+
+async def while_asked(request: Request, work: Awaitable[Result]) -> Result:
+    """What the work gives; it is cancelled when the asker goes away, which frees its place."""
+    doing = asyncio.ensure_future(work)
+    gone = asyncio.ensure_future(_gone(request))
+    try:
+        await asyncio.wait((doing, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise AskerGone
+        return doing.result()
+    finally:
+        gone.cancel()
+        doing.cancel()
+
+
+async def _gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+@router.post("/v1/search", responses=documented(400, 413, 415, 422, 503, 504), summary="Find passages")
+async def search(asked: SearchRequest, request: Request, desk: TheDesk) -> SearchResult:
+    """Find the passages that a question would be answered from, with the scores of each search and the words found."""
+    given = Wanted(asked.question, sources=asked.sources, top_k=asked.top_k)
+    hits = await while_asked(request, desk.search(given))
+    return SearchResult(
+        question=asked.question, hits=[FoundPassage.of(hit, words_found(asked.question, hit)) for hit in hits]
+    )
 
 
 async def _frames(first: Event, events: AsyncGenerator[Event]) -> AsyncGenerator[bytes]:
@@ -130,10 +130,10 @@ async def _frames(first: Event, events: AsyncGenerator[Event]) -> AsyncGenerator
             yield _frame(*streamed(first))
             async for event in events:
                 yield _frame(*streamed(event))
-        except WhosaysError as error:
+        except (WhosaysError, Refusal) as error:
             yield _frame("error", problem_of(error).model_dump())
         except Exception as error:
-            logger.exception("The answer to %r failed.", first)
+            logger.exception("An answer failed.")
             yield _frame("error", problem_of(error).model_dump())
 
 
@@ -154,8 +154,7 @@ def list_sources(page: Annotated[Page, Query()], desk: TheDesk) -> SourceList:
 @router.get("/v1/sources/{source:path}", responses=documented(404, 503), summary="Show one source")
 def show_source(source: str, desk: TheDesk) -> SourceText:
     """Show a source's text as it is quoted; a name with `/` stands as it is, other marks percent-encoded."""
-    found = open_store(desk.settings).source(source)
-    return SourceText(name=found.name, title=found.title, published=found.published, text=found.text)
+    return text_of(desk.settings, source)
 
 
 @router.get("/healthz", summary="Whether the process is alive")
@@ -165,7 +164,11 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses=documented(503), summary="Whether questions can be answered")
-def readyz(desk: TheDesk) -> Readiness:
-    """Say whether the models are loaded and the index is open; tries to open them where they are not."""
+def readyz(desk: TheDesk, caller: TheCaller) -> Readiness:
+    """Say whether the models are loaded and the index is open; tries to open them where they are not.
+
+    Where keys are required, how many passages there are is told to those who have one.
+    """
     desk.answerer()
-    return Readiness(passages=open_store(desk.settings).passage_count)
+    may_know = caller.key is not None or not caller.must_have_key
+    return Readiness(passages=open_store(desk.settings).passage_count if may_know else None)

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StrictBool,
+    field_validator,
+)
 
-from rag.records import Event, Found, Rewritten, SourceSummary, Token, Turn
+from rag.records import Event, Found, Hit, Rewritten, SourceSummary, Token, Turn
+from rag.settings import Settings
+from rag.wiring import open_store
+
+MOST_HITS = 50
+MOST_TURNS = 100
+MOST_PATTERNS = 100
 
 _SENTENCE = (
     "Scale AI, founded in 2016 by Alexandr Wang, specializes in data labeling services that are critical for training "
@@ -38,19 +53,67 @@ EXAMPLE_ANSWER: dict[str, Any] = {
     "confidence": 0.93,
     "reason": None,
     "model": "builtin",
+    "rewritten": None,
+    "fallback": None,
     "fingerprint": "sha256:5f0c8a52",
     "timings_ms": {"retrieve": 6.1, "read": 41.0, "compose": 0.8, "total": 48.3},
 }
 
 
-class AskRequest(BaseModel):
-    """A question, with the turns that came before it."""
+def is_text(text: str) -> str:
+    """The text itself; raises ValueError for NUL and for half a surrogate pair, which JSON can spell ("\\ud800")."""
+    if any(mark == "\0" or "\ud800" <= mark <= "\udfff" for mark in text):
+        raise ValueError("it holds a character that is not text")
+    return text
+
+
+def whole_number(value: object) -> object:
+    """3 for 3.0, which JSON does not tell from 3; raises ValueError for "3" and true, which would pass for numbers."""
+    if isinstance(value, bool | str):
+        raise ValueError("it is not a number")  # noqa: TRY004 - what pydantic takes for a wrong value
+    return value
+
+
+HowMany = Annotated[int, Field(ge=1, le=MOST_HITS), BeforeValidator(whole_number)]
+SPEAKS: dict[str, JsonValue] = {"minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+"""What is documented of a question; rag itself refuses one that does not keep to it."""
+
+ONE_EVENT = {
+    "type": "object",
+    "description": "One event.",
+    "properties": {
+        "event": {"type": "string"},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+
+Pattern = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(is_text)]
+
+
+class SearchRequest(BaseModel):
+    """A question whose passages are wanted, and where they may come from."""
 
     model_config = ConfigDict(extra="forbid")
 
-    question: str = Field(description="What is asked.", examples=["Who founded Scale AI?"])
-    history: list[Turn] = Field(default=[], description="The conversation so far, oldest turn first.")
-    # Strict, for "no" and 0 would otherwise pass for false.
+    question: str = Field(description="What is asked.", examples=["Who founded Scale AI?"], json_schema_extra=SPEAKS)
+    sources: list[Pattern] = Field(
+        default=[],
+        max_length=MOST_PATTERNS,
+        description="Names of sources, or patterns of them (`*`, `?`, `[ab]`), that the search is restricted to.",
+        examples=[["002_*", "*.pdf"]],
+    )
+    top_k: HowMany | None = Field(
+        default=None, description="How many passages; the settings say so where it is left out."
+    )
+
+
+class AskRequest(SearchRequest):
+    """A question, with the turns that came before it."""
+
+    model: str | None = Field(default=None, description="One of the models of `GET /v1/models`, else the first.")
+    history: list[Turn] = Field(
+        default=[], max_length=MOST_TURNS, description="The conversation so far, oldest turn first."
+    )
     stream: StrictBool = Field(default=False, description="Whether to send the answer as server-sent events.")
 
     @field_validator("history")
@@ -80,6 +143,14 @@ class SourceList(BaseModel):
     sources: list[SourceSummary]
 
 
+class Span(BaseModel):
+    """Where a passage stands in its source's text, and under which heading."""
+
+    start: int
+    end: int
+    heading: str | None
+
+
 class SourceText(BaseModel):
     """One source with the text on which every citation's `start` and `end` count, in Unicode code points."""
 
@@ -87,6 +158,63 @@ class SourceText(BaseModel):
     title: str | None
     published: str | None
     text: str
+    passages: list[Span]
+
+
+def text_of(settings: Settings, name: str) -> SourceText:
+    """A source of the index in this shape; raises SourceUnknown."""
+    with open_store(settings).snapshot() as snapshot:
+        found = snapshot.source(name)
+        spans = [
+            Span(start=start, end=end, heading=heading) for start, end, heading in snapshot.passages_of(found.name)
+        ]
+    return SourceText(name=found.name, title=found.title, published=found.published, text=found.text, passages=spans)
+
+
+class FoundPassage(BaseModel):
+    """A passage that was found, and why.
+
+    `score` is what hits are ordered by, weighed from both searches and from what better hits name; `dense` is the
+    cosine of meaning, `lexical` the BM25 of the words (null where the search for words did not give the passage), and
+    `words` are the question's words that stand in it.
+    """
+
+    source: str
+    title: str | None
+    published: str | None
+    heading: str | None
+    start: int
+    end: int
+    text: str
+    score: float
+    dense: float | None
+    lexical: float | None
+    words: list[str]
+
+    @classmethod
+    def of(cls, hit: Hit, words: list[str]) -> FoundPassage:
+        """A hit in this shape."""
+        passage = hit.passage
+        return cls(
+            source=passage.source,
+            title=hit.title,
+            published=hit.published,
+            heading=passage.heading,
+            start=passage.start,
+            end=passage.end,
+            text=passage.text,
+            score=float(hit.score),
+            dense=hit.dense,
+            lexical=hit.lexical,
+            words=words,
+        )
+
+
+class SearchResult(BaseModel):
+    """The passages that a question would be answered from, best first."""
+
+    question: str
+    hits: list[FoundPassage]
 
 
 class Health(BaseModel):
@@ -96,10 +224,10 @@ class Health(BaseModel):
 
 
 class Readiness(BaseModel):
-    """Questions can be answered, over so many passages."""
+    """Questions can be answered, over so many passages; null where that is not the asker's to know."""
 
     status: Literal["ready"] = "ready"
-    passages: int
+    passages: int | None
 
 
 class Problem(BaseModel):

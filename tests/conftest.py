@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ def seeds_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def settings_for(index: Path) -> Settings:
+def settings_for(index: Path, **changed: Any) -> Settings:
     """The default settings for an index, with the cache of converted models that the environment names, if any."""
     cache = os.environ.get("WHOSAYS_EMBEDDING__CACHE", EmbeddingSettings.cache)
-    return Settings(index=str(index), embedding=EmbeddingSettings(cache=cache))
+    return Settings(index=str(index), embedding=EmbeddingSettings(cache=cache), **changed)

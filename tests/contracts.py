@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from itertools import pairwise
 
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 
 from rag.errors import Unparsable
-from rag.protocols import Embedder, Parser, Reader, Verifier
-from rag.records import Parsed
+from rag.protocols import Embedder, LanguageModel, Parser, Reader, Verifier
+from rag.records import Message, Parsed
 
 # ---- Embedder ----------------------------------------------------------------------------------
 
@@ -101,3 +102,24 @@ def verifier_contract(verifier: Verifier) -> None:
         shares = (support.supported, support.contradicted, support.neither)
         assert all(0 <= share <= 1 for share in shares)
         assert abs(sum(shares) - 1) < 1e-4
+
+
+# ---- LanguageModel -----------------------------------------------------------------------------
+
+
+def language_model_contract(model: LanguageModel) -> None:
+    """Pieces of text, the same for the same question, in several threads at once, and after a reply left early."""
+    messages = [Message("system", "Be short."), Message("user", "Who founded Acme? Café 😀")]
+    assert model.name
+    assert model.context > 100
+    assert model.count_tokens("") <= 1
+    assert model.count_tokens("Acme was founded.") < model.count_tokens("Acme was founded in 1998 by Jane Doe.")
+    pieces = list(model.stream(messages, 16))
+    assert pieces
+    assert all(isinstance(piece, str) and piece for piece in pieces)
+    early = iter(model.stream(messages, 16))
+    assert next(early) == pieces[0]
+    early.close()  # type: ignore[attr-defined]  # an iterator that can be closed, says the seam
+    with ThreadPoolExecutor(4) as pool:
+        replies = list(pool.map(lambda _: "".join(model.stream(messages, 16)), range(8)))
+    assert replies == ["".join(pieces)] * 8

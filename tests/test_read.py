@@ -51,6 +51,12 @@ def test_the_words_are_exact_and_the_quote_is_their_whole_sentence() -> None:
     assert (found.text, found.answer_text) == ("Jane Doe founded Acme.", "Jane Doe")
 
 
+def test_words_do_not_begin_with_what_is_left_of_a_possessive() -> None:
+    for words in ("s latest price", "’s latest price"):
+        (found,) = evidence("What rose?", [hit("Acme’s latest price rose.")], Scripted((words,)))
+        assert found.answer_text == "latest price"
+
+
 def test_the_title_is_read_and_never_answers() -> None:
     script = Scripted(("Acme",))
     assert evidence("Who made it?", [hit("It was made.", title="Acme rockets")], script) == []

@@ -88,6 +88,21 @@ def test_the_python_shown_runs(code: str, reader_folder: Path) -> None:
     assert (done.returncode, done.stdout.strip() != "") == (0, True), done.stderr
 
 
+def test_ten_lines_bring_citations_into_llama_index(reader_folder: Path) -> None:
+    (code,) = (block for block in blocks("python") if "llama_index" in block)
+    assert len([line for line in code.splitlines() if line]) <= 10
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    shown = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=reader_folder, env=environment, check=True
+    ).stdout.splitlines()
+    assert "$13 billion" in shown[0]
+    assert "[1]" in shown[0]
+    cited = re.fullmatch(r"\[1\] (\S+), line (\d+), supported: (.+)", shown[1])
+    assert cited is not None
+    source = (reader_folder / "seeds" / cited[1]).read_text("utf-8")
+    assert cited[3] in source.splitlines()[int(cited[2]) - 1]
+
+
 def test_every_file_linked_is_there() -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
     assert links

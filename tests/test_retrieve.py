@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.records import Hit, Passage, Sentence, Source
-from rag.retrieve import DENSE_WEIGHT, Retriever, Scale, in_order, names_title, names_to_follow, spoken, spread
+from rag.retrieve import (
+    DENSE_WEIGHT,
+    Retriever,
+    Scale,
+    in_order,
+    names_title,
+    names_to_follow,
+    spoken,
+    spread,
+    words_found,
+)
 from rag.store.local import LocalStore
 from rag.store.writer import Writer, to_rows
 
@@ -58,9 +69,10 @@ def put(writer: Writer, name: str, text: str, degrees: float, title: str | None 
     writer.put(source, "recipe", [passage], [text.encode()], to_rows(at(degrees)[None]))
 
 
-def retrieve(writer: Writer, question: str, candidates: int = 50, top_k: int = 8) -> list[Hit]:
+def retrieve(writer: Writer, question: str, candidates: int = 50, top_k: int = 8, **more: Any) -> list[Hit]:
     with LocalStore(writer.folder).snapshot() as snapshot:
-        return Retriever(North(), candidates=candidates, top_k=top_k, per_source=3).retrieve(question, snapshot)
+        retriever = Retriever(North(), candidates=candidates, top_k=top_k, per_source=3)
+        return retriever.retrieve(question, snapshot, **more)
 
 
 def order(hits: Sequence[Hit]) -> list[str]:
@@ -109,6 +121,26 @@ def test_what_the_best_hit_names_is_found_though_no_search_gives_it(writer: Writ
     put(writer, "near.txt", "something else", 1)
     put(writer, "named.txt", "Two Dollar Radio is in Columbus.", 90)
     assert "named.txt" in order(retrieve(writer, "her first novel", candidates=2))
+
+
+def test_a_restricted_search_gives_the_hits_of_an_index_of_these_sources(writer: Writer) -> None:
+    put(writer, "novel.txt", "Her first novel came out at Two Dollar Radio in 2010.", 0)
+    put(writer, "a/named.txt", "the house of Two Dollar Radio is in Columbus", 40)
+    put(writer, "a/other.txt", "another house was founded", 30)
+    question = "where is the publisher of her first novel based"
+    assert order(retrieve(writer, question, sources=["a/*"])) == ["a/other.txt", "a/named.txt"]
+    assert order(retrieve(writer, question, sources=["novel.txt", "a/n*"])) == ["novel.txt", "a/named.txt"]
+    assert retrieve(writer, question, sources=["*.pdf"]) == []
+    assert retrieve(writer, question, sources=["*"]) == retrieve(writer, question)
+
+
+def test_as_many_hits_are_given_as_are_wanted(writer: Writer) -> None:
+    for number in range(30):
+        put(writer, f"{number:02}.txt", f"rain on day {number}", number)
+    with LocalStore(writer.folder).snapshot() as snapshot:
+        retriever = Retriever(North(), candidates=5, top_k=2, per_source=3)
+        assert order(retriever.retrieve("sun", snapshot)) == ["00.txt", "01.txt"]
+        assert order(retriever.retrieve("sun", snapshot, top_k=12)) == [f"{number:02}.txt" for number in range(12)]
 
 
 def test_an_index_without_passages_gives_no_hits(writer: Writer) -> None:
@@ -163,6 +195,11 @@ def test_the_best_of_both_searches_scores_one_and_the_worst_nothing() -> None:
 
 def test_one_passage_alone_is_as_near_as_can_be() -> None:
     assert Scale.over([0.3], []).score(0.3, 0.0) == DENSE_WEIGHT
+
+
+def test_the_words_found_are_those_of_the_question_that_stand_in_the_hit_in_whatever_form() -> None:
+    found = Hit(Passage("a.txt", 0, 1, "It was founded by Lee.", (), "Early years"), 0.5, title="Acme, Inc.")
+    assert words_found("Who founds ACME, and what of its year in Rome?", found) == ["founds", "acme", "year"]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -57,7 +58,10 @@ class Process:
             "import json, sys\nfrom rag.settings import load_settings\nfrom service.app import serve\n"
             "serve(load_settings({}, flags=json.loads(sys.argv[1])))"
         )
-        flags = {"index": settings.index, "embedding.cache": settings.embedding.cache, "service.port": 0}
+        flags = {"index": settings.index, "embedding.cache": settings.embedding.cache}
+        flags |= {f"service.{name}": value for name, value in asdict(settings.service).items()} | {"service.port": 0}
+        flags |= {f"language.{name}": value for name, value in asdict(settings.language).items()}
+        flags |= {"model": settings.model, "log_level": settings.log_level}
         self.log = log
         self.child = subprocess.Popen(
             [sys.executable, "-c", program, json.dumps(flags)],
@@ -229,8 +233,11 @@ def test_the_sources_are_listed_and_shown_as_they_stand_in_their_files(client: h
     assert [source["name"] for source in listed["sources"]] == SEED_NAMES
     for source in listed["sources"]:
         shown = client.get(f"/v1/sources/{source['name']}").json()
-        assert shown.keys() == {"name", "title", "published", "text"}
-        assert {**source, **shown} == source | {"text": shown["text"]}
+        assert shown.keys() == {"name", "title", "published", "text", "passages"}
+        assert {**source, **shown, "passages": source["passages"]} == source | {"text": shown["text"]}
+        assert len(shown["passages"]) == source["passages"]
+        for passage in shown["passages"]:
+            assert shown["text"][passage["start"] : passage["end"]].strip()
         assert shown["text"].encode() == (SEEDS / source["name"]).read_bytes()
         assert len(shown["text"]) == source["characters"]
 
@@ -291,7 +298,14 @@ BAD_BODIES = [
     pytest.param(b'{"question": 7}', 422, "bad_request", "`question`", id="question is a number"),
     pytest.param(b'{"question": null}', 422, "bad_request", "`question`", id="question is null"),
     pytest.param(b"{}", 422, "bad_request", "`question` is missing", id="no question"),
-    pytest.param(b'{"question": "Who?", "top_k": 3}', 422, "bad_request", "`top_k`", id="unknown field"),
+    pytest.param(b'{"question": "Who?", "top_n": 3}', 422, "bad_request", "`top_n`", id="unknown field"),
+    pytest.param(b'{"question": "Who?", "top_k": 0}', 422, "bad_request", "`top_k`", id="no passages"),
+    pytest.param(b'{"question": "Who?", "top_k": 51}', 422, "bad_request", "`top_k`", id="too many passages"),
+    pytest.param(b'{"question": "Who?", "top_k": "3"}', 422, "bad_request", "`top_k`", id="a number as a string"),
+    pytest.param(b'{"question": "Who?", "sources": "a"}', 422, "bad_request", "`sources`", id="no list of sources"),
+    pytest.param(b'{"question": "Who?", "sources": ["\\ud800"]}', 422, "bad_request", "`sources.0`", id="no pattern"),
+    pytest.param(b'{"question": "Who?", "sources": [""]}', 422, "bad_request", "`sources.0`", id="empty pattern"),
+    pytest.param(b'{"question": "Who?", "model": "gpt"}', 422, "model_not_offered", "'gpt'", id="no such model"),
     pytest.param(b'{"question": "Who?", "\\ud800": 3}', 422, "bad_request", "", id="unknown field, no text"),
     pytest.param(b'{"question": "Who?", "stream": "yes"}', 422, "bad_request", "`stream`", id="stream is a string"),
     pytest.param(b'{"question": "Who?", "history": "no"}', 422, "bad_request", "`history`", id="history is a string"),
@@ -376,7 +390,7 @@ def test_a_large_body_is_refused_wherever_it_is_sent(client: httpx.Client) -> No
     assert_problem(client.post("/nowhere", content=b"x" * 1_000_001), 413, "content_too_large")
 
 
-@pytest.mark.parametrize("address", ["/", "/nowhere", "/v1/ask/", "/v1", "/docs/oauth2-redirect", "/redoc", "/%00"])
+@pytest.mark.parametrize("address", ["/nowhere", "/v1/ask/", "/v1", "/docs/oauth2-redirect", "/redoc", "/%00"])
 def test_an_unknown_address_is_not_found(client: httpx.Client, address: str) -> None:
     assert_problem(client.get(address), 404, "not_found")
 
@@ -385,6 +399,7 @@ def test_the_wrong_method_is_told_the_right_one(client: httpx.Client) -> None:
     response = client.get("/v1/ask")
     assert_problem(response, 405, "method_not_allowed")
     assert response.headers["allow"] == "POST"
+    assert client.patch("/v1/sources/a.txt").headers["allow"] == "DELETE, GET, PUT"
     assert_problem(client.delete("/v1/sources"), 405, "method_not_allowed")
 
 
@@ -515,7 +530,7 @@ class Scripted:
         self.left = threading.Event()
         self._lock = threading.Lock()
 
-    def stream(self, question: str, history: Any = ()) -> Iterator[Event]:
+    def stream(self, question: str, history: Any = (), **_: Any) -> Iterator[Event]:
         with self._lock:
             self.under_way += 1
             self.most_at_once = max(self.most_at_once, self.under_way)
@@ -532,9 +547,9 @@ class Scripted:
 
 
 @contextlib.contextmanager
-def scripted(script: Any, workers: int = 2) -> Iterator[tuple[Scripted, httpx.Client]]:
+def scripted(script: Any, workers: int = 2, **more: Any) -> Iterator[tuple[Scripted, httpx.Client]]:
     answerer = Scripted(script)
-    settings = Settings(index="nowhere", service=ServiceSettings(workers=workers))
+    settings = Settings(index="nowhere", service=ServiceSettings(workers=workers, **more))
     app = create_app(settings, lambda _: answerer)  # type: ignore[arg-type, return-value]  # stands in for an Answerer
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="error"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -653,8 +668,15 @@ def test_the_openapi_document_is_valid_and_lists_every_route(client: httpx.Clien
     OpenAPI.model_validate(document)
     assert {(method, path) for path, methods in document["paths"].items() for method in methods} == {
         ("post", "/v1/ask"),
+        ("post", "/v1/search"),
         ("get", "/v1/sources"),
         ("get", "/v1/sources/{source}"),
+        ("put", "/v1/sources/{source}"),
+        ("delete", "/v1/sources/{source}"),
+        ("get", "/v1/jobs/{job}"),
+        ("get", "/v1/models"),
+        ("post", "/v1/chat/completions"),
+        ("get", "/metrics"),
         ("get", "/healthz"),
         ("get", "/readyz"),
     }

@@ -301,3 +301,65 @@ def test_an_open_store_notices_another_embedding_model(writer: Writer) -> None:
     again.close()
     with pytest.raises(IndexMismatch):
         store.sources()
+
+
+# ---- a search among some sources ----------------------------------------------------------------------------------
+
+
+def found_among(folder: Path, patterns: list[str], k: int = 50) -> set[str]:
+    """The sources of all passages that either search gives when it is restricted."""
+    with LocalStore(folder).snapshot() as snapshot:
+        restricted = snapshot.restricted_to(patterns)
+        near = [i for i, _ in restricted.nearest_to(NORTH, k)]
+        words = [i for i, _ in restricted.holding_words(["day"], k)]
+        assert set(near) == set(words)
+        return {hit.passage.source for hit in snapshot.passages(near).values()}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "chosen"),
+    [
+        pytest.param(["03.txt"], {"03.txt"}, id="a name"),
+        pytest.param(["0[23].txt"], {"02.txt", "03.txt"}, id="one of several letters"),
+        pytest.param(["0?.txt", "1*"], {f"{number:02}.txt" for number in range(20)}, id="several patterns"),
+        pytest.param(["*"], {f"{number:02}.txt" for number in range(20)}, id="all"),
+        pytest.param(["*.md", "nowhere", "\udcff", ""], set(), id="none"),
+        pytest.param(["03.TXT"], set(), id="letters count as they are"),
+    ],
+)
+def test_a_restricted_search_gives_passages_of_the_chosen_sources_alone(
+    large: Writer, patterns: list[str], chosen: set[str]
+) -> None:
+    assert found_among(large.folder, patterns) == chosen
+
+
+def test_a_name_with_brackets_chooses_itself(writer: Writer) -> None:
+    for name in ("day[1].txt", "day1.txt"):
+        put(writer, name, "Day.")
+    assert found_among(writer.folder, ["day[1].txt"]) == {"day[1].txt", "day1.txt"}
+    assert found_among(writer.folder, ["day[[]1].txt"]) == {"day[1].txt"}
+
+
+def test_a_restricted_search_knows_what_came_and_went_since_the_file_of_vectors(large: Writer) -> None:
+    large.remove("01.txt")
+    put(large, "new.txt", "Day 99.", NORTH)
+    assert found_among(large.folder, ["0[01].txt", "new.txt"]) == {"00.txt", "new.txt"}
+
+
+def test_the_nearest_of_given_passages_is_found_in_whatever_cell_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense, "EXACT", 500)
+    vectors = np.random.default_rng(7).standard_normal((2000, 16)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    index = dense.build(enumerate(to_rows(vectors), start=1), 2000, 16)
+    stored = vectors.astype(np.float16).astype(np.float32)
+    for asked in range(20):
+        among = np.random.default_rng(asked).choice(np.arange(1, 2001), size=15, replace=False)
+        scores = stored[among - 1] @ vectors[asked]
+        wanted = [int(i) for i in among[np.argsort(-scores)][:5]]
+        assert [i for i, _ in index.search(vectors[asked], 5, among)] == wanted
+    assert index.search(vectors[0], 5, np.array([], dtype=np.int64)) == []
+
+
+def test_many_stars_in_a_pattern_take_no_longer(writer: Writer) -> None:
+    put(writer, "a" * 250, "Day.")
+    assert found_among(writer.folder, ["*a" * 60 + "b"]) == set()

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from eval.suites import claims, clapnq, multihop, neighbours, nq, squad
+from eval.suites import claims, clapnq, multihop, neighbours, nq, rewriting, squad
 from eval.suites.bench import Bench, Engines
 from eval.suites.figures import Figure, Measured, check_results, markdown_rows, merge_results, read_results
 from rag.errors import BadInput, WhosaysError
@@ -30,6 +30,7 @@ SUITES: Mapping[str, Callable[[Bench], list[Figure]]] = {
     "clapnq": clapnq.measure,
     "fool-me-twice": claims.measure_fool_me_twice,
     "contradictions": claims.measure_contradictions,
+    "rewriting": rewriting.measure,
 }
 """The suites by name, in the order in which they run and stand in the table."""
 

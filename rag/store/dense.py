@@ -30,9 +30,14 @@ class DenseIndex:
     def __len__(self) -> int:
         return int(self._index.ntotal)
 
-    def search(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
-        """The `k` nearest passages as (id, cosine), best first, ties by id."""
-        scores, ids = self._index.search(vector.reshape(1, -1).astype(np.float32), min(k, max(len(self), 1)))
+    def search(self, vector: Vectors, k: int, among: NDArray[np.int64] | None = None) -> list[tuple[int, float]]:
+        """The `k` nearest passages as (id, cosine), best first, ties by id; with `among`, the nearest of these ids.
+
+        Among given ids the search is exact, in cells also: the nearest of them may lie in any cell.
+        """
+        most = min(k, max(len(self), 1))
+        parameters = None if among is None else _only(among, self._index)
+        scores, ids = self._index.search(vector.reshape(1, -1).astype(np.float32), most, params=parameters)
         found = [(int(i), float(s)) for i, s in zip(ids[0], scores[0], strict=True) if i >= 0]  # -1: no neighbour
         return sorted(found, key=lambda pair: (-pair[1], pair[0]))
 
@@ -57,6 +62,20 @@ def build(rows: Iterable[tuple[int, bytes]], count: int, dimension: int) -> Dens
     for start in range(0, filled, step):
         index.add_with_ids(matrix[start : start + step].astype(np.float32), ids[start : start + step])
     return DenseIndex(index, int(ids[-1]) if filled else 0)
+
+
+def _only(ids: NDArray[np.int64], index: Any) -> Any:
+    """FAISS's parameters for a search among these ids."""
+    import faiss
+
+    library: Any = faiss  # its stubs know no selectors
+    chosen = np.zeros(int(ids.max(initial=0)) + 1, dtype=np.bool_)
+    chosen[ids] = True
+    selector = library.IDSelectorBitmap(np.packbits(chosen, bitorder="little"))
+    cells = library.try_extract_index_ivf(index)
+    if cells is None:
+        return library.SearchParameters(sel=selector)
+    return library.SearchParametersIVF(sel=selector, nprobe=cells.nlist)
 
 
 def cosines(rows: Iterable[tuple[int, bytes]], vector: Vectors) -> dict[int, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import difflib
 import json
 import sqlite3
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from rag.errors import IndexMismatch, SourceUnknown
 from rag.records import Hit, Passage, Sentence, SentenceKind, Source, SourceSummary
 from rag.store import dense as dense_index
@@ -19,8 +22,13 @@ from rag.store.dense import DenseIndex
 from rag.store.schema import open_for_reading, translated
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from rag.protocols import Vectors
 
+# `?` is a JSON list: a name counts as itself, for it may hold brackets, and as a pattern.
+CHOSEN = """SELECT id FROM sources WHERE name IN (SELECT value FROM json_each(?1))
+    OR EXISTS (SELECT 1 FROM json_each(?1) WHERE name GLOB value)"""
 SENTENCE_KINDS: tuple[SentenceKind, ...] = ("prose", "item", "heading", "other")
 
 
@@ -124,6 +132,21 @@ class Snapshot:
         # The same contents may come back with other identifiers, in a rebuilt index or after a removal.
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passages'").fetchone()
         self.state = (self.meta("lineage") or "", self.generation, int(row[0]) if row else 0)
+        self._chosen: str | None = None
+        self._among: NDArray[np.int64] | None = None
+
+    def restricted_to(self, sources: Sequence[str]) -> Snapshot:
+        """The same moment, whose searches give only passages of sources with these names or matching these patterns.
+
+        In a pattern `*` stands for any characters, `/` too, `?` for one, and `[ab]` for one of several.
+        """
+        restricted = copy.copy(self)
+        restricted._chosen = json.dumps([name.encode("utf-8", "replace").decode("utf-8") for name in sources])
+        rows = self._connection.execute(
+            f"SELECT id FROM passages WHERE source_id IN ({CHOSEN}) ORDER BY id", (restricted._chosen,)
+        )
+        restricted._among = np.fromiter((passage_id for (passage_id,) in rows), dtype=np.int64)
+        return restricted
 
     def meta(self, name: str) -> str | None:
         """A named value of the index."""
@@ -165,6 +188,8 @@ class Snapshot:
     def nearest_to(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
         """The `k` passages nearest to a unit vector as (id, cosine), best first."""
         dense = self._store.dense_at(self)
+        if self._among is not None:
+            return self._nearest_among(self._among, dense, vector, k)
         width = k
         found = self._alive(dense.base.search(vector, width))
         while len(found) < k and width < len(dense.base):  # the base may still hold passages that were removed since
@@ -172,6 +197,16 @@ class Snapshot:
             found = self._alive(dense.base.search(vector, width))
         if dense.delta is not None:
             found = sorted(found + dense.delta.search(vector, k), key=lambda pair: (-pair[1], pair[0]))
+        return found[:k]
+
+    def _nearest_among(
+        self, among: NDArray[np.int64], dense: Dense, vector: Vectors, k: int
+    ) -> list[tuple[int, float]]:
+        if not len(among):
+            return []
+        found = dense.base.search(vector, k, among)
+        if dense.delta is not None:
+            found = sorted(found + dense.delta.search(vector, k, among), key=lambda pair: (-pair[1], pair[0]))
         return found[:k]
 
     def _alive(self, found: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
@@ -198,10 +233,12 @@ class Snapshot:
         if not words:
             return []
         expression = " OR ".join('"' + word.replace('"', '""') + '"' for word in words)
+        # Asked of each match: given to the full-text index, the restriction would search it once for every passage.
+        chosen = f"AND (SELECT source_id FROM passages WHERE id = words.rowid) IN ({CHOSEN})" if self._chosen else ""
         rows = self._connection.execute(
-            "SELECT rowid, -bm25(words, 0.5, 1.0) AS score FROM words WHERE words MATCH ?"
-            " ORDER BY score DESC, rowid LIMIT ?",
-            (expression, k),
+            f"SELECT rowid, -bm25(words, 0.5, 1.0) AS score FROM words WHERE words MATCH ?2 {chosen}"
+            " ORDER BY score DESC, rowid LIMIT ?3",
+            (self._chosen, expression, k),
         )
         return [(int(passage_id), float(score)) for passage_id, score in rows]
 
@@ -214,6 +251,14 @@ class Snapshot:
             list(ids),
         )
         return {row[0]: _hit(*row[1:]) for row in rows}
+
+    def passages_of(self, name: str) -> list[tuple[int, int, str | None]]:
+        """The (start, end, heading) of a source's passages, in their order."""
+        return self._connection.execute(
+            "SELECT start, end, heading FROM passages WHERE source_id = (SELECT id FROM sources WHERE name = ?)"
+            " ORDER BY start, end",
+            (name,),
+        ).fetchall()
 
     def line_at(self, name: str, offset: int) -> int:
         """The 1-based line of a source that holds `offset`; lines end with \\n, \\r\\n or \\r."""
