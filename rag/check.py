@@ -103,6 +103,7 @@ def broken(claim: str, cited: Sequence[Numbered]) -> str:
     """The first rule that a claim breaks against its sentences, in words for a person; empty where it keeps all."""
     evidence = " ".join(seen(each.text) for each in cited)
     told = _told(cited)
+    titles = " ".join(each.hit.title or "" for each in cited)
     for figure in figures(claim):
         if not any(_bears(other, figure) for other in _figures(evidence)):
             return f"The figure {figure.written!r} is not in the sentences that it cites."
@@ -110,12 +111,11 @@ def broken(claim: str, cited: Sequence[Numbered]) -> str:
         if not any(_dates_bear(other, date) for each in cited for other in _dates(each)):
             return f"The date {claim[date.start : date.end]!r} is not in the sentences that it cites."
     for code in _codes(claim):
-        if not holds(told, code):
+        if not holds(f"{evidence} {titles}", code):
             return f"{code!r} is not in the sentences that it cites."
     for name in _names(claim, evidence):
         if not _named(name, told):
             return f"The name {name!r} is not in the sentences that it cites."
-    titles = " ".join(each.hit.title or "" for each in cited)
     texts = [seen(each.text) for each in cited]
     if _turned(claim, cited) or any(_changed(claim, text, titles) or _swapped(claim, text) for text in texts):
         return "It says otherwise than the sentences that it cites."
@@ -131,10 +131,31 @@ def _figures(text: str) -> tuple[Figure, ...]:
 
 
 def _bears(told: Figure, claimed: Figure) -> bool:
-    """Whether a figure told bears one claimed: they agree, what they count too, and the claim is no more precise."""
-    if not agree(told, claimed) or (claimed.step < told.step and claimed.value != told.value):
+    """Whether a figure told bears one claimed: the same number, or the number rounded or hedged as the claim says.
+
+    This is narrower than agreement: "over $10 billion" can be one with "$14 billion" and still bears no such claim.
+    """
+    if not agree(told, claimed) or not _counts_alike(told, claimed):
         return False
+    if claimed.hedge == "between":
+        return (told.low, told.value) == (claimed.low, claimed.value)
+    if claimed.value == told.value or (told.hedge == "between" and claimed.value == told.low):
+        return True
+    rounded = claimed.step > told.step and abs(claimed.value - told.value) <= claimed.step
+    return rounded and told.hedge in ("exact", "about")
+
+
+def _counts_alike(told: Figure, claimed: Figure) -> bool:
+    """Whether two figures count the same thing, as far as both say what."""
     return not (told.noun and claimed.noun) or stem(told.noun) == stem(claimed.noun) or told.unit == claimed.unit != ""
+
+
+def _same_numbers(claim: str, sentence: str) -> bool:
+    """Whether one sentence alone bears every figure and date of a claim."""
+    told = dates(sentence)
+    return all(any(_bears(other, figure) for other in _figures(sentence)) for figure in figures(claim)) and all(
+        any(_dates_bear(other, date) for other in told) for date in dates(claim)
+    )
 
 
 def _as_told(claim: str, evidence: str) -> str:
@@ -157,12 +178,12 @@ def _dates_bear(told: Date, claimed: Date) -> bool:
 
 
 def _codes(claim: str) -> list[str]:
-    """Words with digits that are neither figures nor dates: "GPT-4", "Q2", "H100"."""
+    """Words with digits that are neither figures nor dates, with the name before them: "GPT-4", "Llama 3", "H100"."""
     taken = [(figure.start, figure.end) for figure in figures(claim)]
     taken += [(date.start, date.end) for date in dates(claim)]
     return [
         match.group()
-        for match in re.finditer(r"[\w.-]*\d[\w.-]*\w|\d", claim)
+        for match in re.finditer(r"(?:\b[A-Z]\w* )?(?:[\w.-]*\d[\w.-]*\w|\d)", claim)
         if not any(start < match.end() and match.start() < end for start, end in taken)
     ]
 
@@ -251,6 +272,8 @@ def _changed(claim: str, sentence: str, titles: str) -> bool:
     for tag, i1, i2, j1, j2 in matcher.get_opcodes():
         put, left = " ".join(mine[i1:i2]), " ".join(theirs[j1:j2])
         if tag == "replace" and _named_in(mine[i1:i2]) and _named_in(theirs[j1:j2]) and normal(put) != normal(left):
+            return True
+        if tag == "replace" and DIGITS.search(put) and DIGITS.search(left) and not _same_numbers(claim, sentence):
             return True
         # What to the matcher is to be deleted is what the claim puts in.
         added = mine[i1:i2][i1 == 0 :] if tag == "delete" else []

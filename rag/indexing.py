@@ -137,7 +137,7 @@ class Indexer:
         on_progress(Progress(0, run.of, 0))
         for group in _grouped(self._changed(listing.files, known, run, on_progress)):
             self._embed_and_put(group, run, on_progress)
-        gone = _vanished(known, {str(file.path) for file in listing.files}, paths)
+        gone = _vanished(known, {str(file.path) for file in listing.files}, paths, self._leave_out)
         for name in gone:
             self._store.remove(name)
         run.report["removed"] = gone
@@ -219,15 +219,20 @@ def _grouped(cuts: Iterable[_Cut]) -> Iterator[list[_Cut]]:
         yield group
 
 
-def _vanished(known: Mapping[str, Known], found: set[str], paths: Sequence[Path]) -> list[str]:
-    """The indexed sources that lay in the given folders and lie there no more, by name."""
-    roots = [path.resolve() for path in paths]
-    gone = [
-        entry.name
-        for path, entry in known.items()
-        if path not in found and any(root == Path(path) or root in Path(path).parents for root in roots)
-    ]
-    return sorted(gone)
+def _vanished(
+    known: Mapping[str, Known], found: set[str], paths: Sequence[Path], leave_out: Sequence[Path]
+) -> list[str]:
+    """The indexed sources that lay in the given folders and lie there no more, by name.
+
+    What lies in a folder that was left out was not looked for, and has not vanished.
+    """
+    roots, spared = ([path.resolve() for path in some] for some in (paths, leave_out))
+
+    def within(path: Path, folders: Sequence[Path]) -> bool:
+        return any(folder == path or folder in path.parents for folder in folders)
+
+    missing = {Path(path): entry.name for path, entry in known.items() if path not in found}
+    return sorted(name for path, name in missing.items() if within(path, roots) and not within(path, spared))
 
 
 def _free_name(file: File, names: Mapping[str, str]) -> str:

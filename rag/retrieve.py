@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from rag.protocols import Embedder, Snapshot
-from rag.questions import STOP_WORDS, analyse, search_words
-from rag.questions import stem as stemmed
+from rag.questions import STOP_WORDS, analyse, search_words, stem
 from rag.records import Hit, Passage
 
 if TYPE_CHECKING:
@@ -29,7 +27,6 @@ Recall@5 rises from .825 to .95 on HotpotQA-100 and from .63 to .71 on MuSiQue-1
 """
 
 WORD = re.compile(r"\w+")
-stem = lru_cache(maxsize=50_000)(stemmed)  # a stemmer is made for every word, and the same words come again
 IN_BRACKETS = re.compile(r"\s*\([^()]*\)\s*$")
 
 

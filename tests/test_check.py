@@ -29,6 +29,8 @@ def shown(*texts: str) -> list[Numbered]:
 TRUE = [
     ("Acme raised $13.8 billion in May 2024.", "Acme raised $13.8bn in May 2024."),
     ("Acme raised $13.8 billion in May 2024.", "Acme raised about $14 billion in 2024."),
+    ("Acme will invest over $10 billion.", "Acme will invest more than $10 billion."),
+    ("Acme plans to spend between $60 billion and $65 billion.", "Acme plans to spend up to $65 billion."),
     ("Jane Doe, who founded Acme in 1990, sold it in 2001 to Bolt.", "Jane Doe founded Acme in 1990."),
     ("In 1990 Jane Doe founded Acme.", "Jane Doe founded Acme in 1990."),
     ("It employs 1,200 people in the United States.", "Acme employs 1,200 people in the United States."),
@@ -39,6 +41,10 @@ TRUE = [
 FALSE = [
     ("Acme raised $13.8 billion in May 2024.", "Acme raised $18.3 billion in May 2024.", "figure"),
     ("Acme raised about $14 billion in May 2024.", "Acme raised $13.8 billion in May 2024.", "figure"),
+    ("Acme is worth about $13.8 billion.", "Acme is worth about $13.7 billion.", "figure"),
+    ("Acme will invest over $10 billion.", "Acme will invest over $17 billion.", "figure"),
+    ("Acme will invest as much as $65 billion.", "Acme will invest as much as $95 billion.", "figure"),
+    ("Acme praised its Llama 4 launch.", "Acme praised its Llama 3 launch.", "Llama 3"),
     ("Acme raised $13.8 billion in May 2024.", "Acme raised $13.8 billion in June 2024.", "date"),
     ("Acme was founded in 1990.", "Acme was founded in May 1990.", "date"),
     ("Jane Doe founded Acme in 1990.", "John Roe founded Acme in 1990.", "name"),
@@ -92,6 +98,12 @@ def test_a_claim_may_rest_on_two_sentences(checker: Checker) -> None:
     sentences = shown("Acme sells anvils.", "Jane Doe founded Acme in 1990.")
     finding = checker.check("Acme, founded by Jane Doe in 1990, sells anvils.", sentences, sentences, QUESTION)
     assert finding.sentences == tuple(sentences)
+
+
+def test_another_sentence_s_year_does_not_make_a_changed_year_true(checker: Checker) -> None:
+    sentences = shown("Acme will spend $65 billion on anvils in 2025. Bolt opened a shop in 2024.")
+    finding = checker.check("Acme will spend $65 billion on anvils in 2024.", sentences[:1], sentences, QUESTION)
+    assert finding.sentences == ()
 
 
 def test_an_order_in_a_source_bears_nothing(checker: Checker) -> None:

@@ -175,3 +175,14 @@ def test_a_kill_at_any_moment_leaves_an_index_that_opens(tmp_path: Path) -> None
     store = open_store(settings(folder))
     assert [source.name for source in store.sources()] == whole
     assert all(store.source(name).text == (docs / name).read_text() for name in whole)
+
+
+def test_what_lies_in_the_index_s_own_folder_does_not_vanish_with_the_folder_around_it(docs: Path) -> None:
+    kept = docs / "index" / "uploads"
+    kept.mkdir(parents=True)
+    (kept / "kept.txt").write_text("It hailed in Rome.")
+    index(docs / "index", kept)
+    report = index(docs / "index", docs)
+    assert (report.added, report.removed) == (("a.txt", "b.md"), ())
+    (docs / "a.txt").unlink()
+    assert index(docs / "index", docs).removed == ("a.txt",)

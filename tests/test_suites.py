@@ -650,7 +650,8 @@ def test_a_wrong_command_gets_one_message_and_exit_code_2(
 
 def test_every_suite_of_the_command_has_its_place() -> None:
     assert list(SUITES) == [
-        "squad", "neighbours", "nq", "hotpotqa", "musique", "clapnq", "fool-me-twice", "contradictions"
+        "squad", "neighbours", "nq", "hotpotqa", "musique", "clapnq", "fool-me-twice", "contradictions",
+        "rewriting",
     ]  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """How many of a lying model's lies reach the answer, and how many true claims are withheld: a table of BENCHMARKS.md.
 
-    python tests/benchmarks/lying.py [--split tune|test] [--seeds N] [--show]
+    python tests/benchmarks/lying.py [--split tune|test] [--seeds N] [--first SEED] [--show]
 
 The model of `offline/lie` answers every gold question from the passages that are retrieved for it, over a fresh index
 of the example articles: for each of the two sentences nearest to the question it says the sentence, and then the same
@@ -58,6 +58,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--split", choices=("tune", "test"), help="only these gold questions")
     parser.add_argument("--seeds", type=int, default=3, help="how often every question is asked, with other lies")
+    parser.add_argument("--first", type=int, default=0, metavar="SEED", help="the first seed")
     parser.add_argument("--show", action="store_true", help="print every lie that reached the answer")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -69,7 +70,7 @@ def main() -> None:
         chosen = [case for case in cases if options.split in (None, case.split)]
         outcomes: dict[str, list[float]] = defaultdict(list)
         answerer = open_answerer(settings)
-        for seed in range(options.seeds):
+        for seed in range(options.first, options.first + options.seeds):
             for kind, values in measured(answerer, chosen, seed, options.show).items():
                 outcomes[kind] += values
     outcomes["numbers and names together"] = outcomes["number"] + outcomes["name"]
