@@ -77,10 +77,7 @@ def whosays(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Log everything, and show the traceback of a bug.")] = False,
 ) -> None:
-    """Ask your documents, see who says so.
-
-    Begin with: whosays index FOLDER, then: whosays ask "QUESTION"
-    """
+    """Ask your documents, see who says so. First: whosays index FOLDER"""
     if version:
         from importlib.metadata import version as version_of
 

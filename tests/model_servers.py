@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -34,9 +34,10 @@ class ModelServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, speech: str) -> None:
+    def __init__(self, speech: str, words: Sequence[str] = WORDS) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.speech = speech
+        self.words = words
         self.script = [Reply()]
         self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.client_left = threading.Event()
@@ -51,8 +52,8 @@ class ModelServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def model_server(speech: str) -> Iterator[ModelServer]:
-    server = ModelServer(speech)
+def model_server(speech: str, words: Sequence[str] = WORDS) -> Iterator[ModelServer]:
+    server = ModelServer(speech, words)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
     try:
         yield server
@@ -124,8 +125,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         opening, piece, ending = FORMATS[self.server.speech]
         self._write(opening)
-        count = len(WORDS) if reply.end == "whole" else reply.before
-        for word in WORDS[:count]:
+        words = self.server.words
+        count = len(words) if reply.end == "whole" else reply.before
+        for word in words[:count]:
             self._write(piece(word))
         if reply.body is not None:
             self._write(reply.body)

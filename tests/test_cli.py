@@ -31,7 +31,7 @@ from service.render import Page, answering_words, one_line, printable, surroundi
 from tests.conftest import SEEDS, settings_for
 
 WHOSAYS = [str(Path(sys.executable).with_name("whosays"))]
-COMMANDS = ("index", "ask", "chat", "serve", "eval", "sources", "show", "doctor")
+COMMANDS = ("index", "ask", "chat", "serve", "mcp", "eval", "sources", "show", "doctor", "keys")
 SEED_FILES = sorted(SEEDS.iterdir())
 ESCAPE = re.compile(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07]*\x07|[=>()][A-Z0-9]?)")
 HEAVY = ("torch", "transformers", "sentence_transformers", "llama_index", "faiss", "openvino", "numpy", "fastapi")

@@ -11,14 +11,14 @@ TEMPLATE = "{% for message in messages %}[{{ message.role }}] {{ message.content
 WORDS = "the a of in is was who what founded company money Acme Jane Doe Ada 1998 2025 million said by".split()
 
 
-def write_gguf(path: Path) -> Path:
+def write_gguf(path: Path, window: int = WINDOW) -> Path:
     """A llama of some hundred thousand parameters, with bytes, letters and a few words as its vocabulary."""
     import gguf
 
     writer = gguf.GGUFWriter(path, "llama")
     tokens, types = _vocabulary(gguf)
     writer.add_name("tiny")
-    writer.add_context_length(WINDOW)
+    writer.add_context_length(window)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(LAYERS)
     writer.add_feed_forward_length(INNER)
@@ -74,7 +74,7 @@ def _weights(vocabulary: int) -> dict[str, np.ndarray]:
     return weights
 
 
-def write_transformers(folder: Path) -> Path:
+def write_transformers(folder: Path, window: int = WINDOW) -> Path:
     """The same kind of model in transformers' form, with a tokenizer that knows letters and a few words."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -88,7 +88,7 @@ def write_transformers(folder: Path) -> Path:
     torch.manual_seed(7)
     config = LlamaConfig(
         vocab_size=len(vocabulary), hidden_size=WIDTH, intermediate_size=INNER, num_hidden_layers=LAYERS,
-        num_attention_heads=HEADS, max_position_embeddings=WINDOW, bos_token_id=1, eos_token_id=2, pad_token_id=0,
+        num_attention_heads=HEADS, max_position_embeddings=window, bos_token_id=1, eos_token_id=2, pad_token_id=0,
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
     special = {"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>", "pad_token": "<unk>"}

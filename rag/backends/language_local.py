@@ -73,11 +73,11 @@ class LlamaCppEngine:
             self._llama._model.token_get_text(token) if token >= 0 else ""
             for token in (self._llama.token_bos(), self._llama.token_eos())
         )
-        formatter = Jinja2ChatFormatter(template=template, eos_token=end, bos_token=begin)
+        formatter: Any = Jinja2ChatFormatter(template=template, eos_token=end, bos_token=begin)
 
         def prompt(messages: Sequence[Any]) -> str:
             said = [{"role": message.role.value, "content": message.content or ""} for message in messages]
-            return str(formatter(messages=said).prompt).removeprefix(begin)  # type: ignore[arg-type]  # plain dicts do
+            return str(formatter(messages=said).prompt).removeprefix(begin)
 
         return prompt
 
