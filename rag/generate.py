@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 
 LONGEST_QUESTION = 400  # characters of a rewritten question; more is talk
 REWRITTEN_TOKENS = 120
+TEMPLATE_TOKENS = 32  # what a model's chat template puts around four messages
 FLAG = "(not found in the sources)"
 
 
@@ -59,7 +60,7 @@ class Generator:
 
         `facts` are what the sources disagree about, to be stated. Raises BackendProblem, ContextTooSmall among them.
         """
-        room = self._model.context - self._max_tokens
+        room = self._model.context - self._max_tokens - TEMPLATE_TOKENS
         made = prompt(question, hits, facts, self._model.count_tokens, room)
         if made is None:
             raise ContextTooSmall(

@@ -16,7 +16,7 @@ from rag.values import Figure, agree, dates, figures, moment
 # Logistic regression on the gold questions that may be tuned on: tests/benchmarks/fit_scoring.py prints both lines.
 BIAS = -3.27
 WEIGHTS = (0.42, 1.73, 1.31, -0.05)
-STRANGER = 0.2  # what a score is worth where a name of the question is in no passage
+STRANGER = 0.1  # what a score is worth where a name of the question is in no passage: less than any threshold in use
 OTHER_MOOD = 0.5
 MOST_ODDS = 8.0  # log-odds beyond this say no more
 WINDOW = 550  # characters that are read at a time; measured: 350, 900 and whole passages are worse

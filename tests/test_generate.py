@@ -176,8 +176,8 @@ def test_whoever_leaves_ends_the_call_to_the_model(builtin: Answerer) -> None:
 
 
 def test_a_context_that_is_too_small_is_said_so(builtin: Answerer) -> None:
-    with pytest.raises(ContextTooSmall, match="reads 210 tokens"):
-        spoken(builtin, Scripted(REFUSAL, context=210)).ask(QUESTION)
+    with pytest.raises(ContextTooSmall, match="reads 250 tokens"):
+        spoken(builtin, Scripted(REFUSAL, context=250)).ask(QUESTION)
 
 
 def test_a_follow_up_is_rewritten_by_the_model_and_shown(builtin: Answerer) -> None:

@@ -543,3 +543,21 @@ def test_colours_can_be_chosen_and_stay(seeds: str, open_page: Callable[..., Pag
     assert light != dark and page.get_attribute("#theme", "aria-pressed") == "true"
     page.reload()
     assert page.evaluate(ground) == dark
+
+
+def test_what_a_model_says_and_the_sources_do_not_can_be_unfolded(
+    seeds_index: Path, open_page: Callable[..., Page]
+) -> None:
+    with serving(settings_for(seeds_index, model="offline/lie")) as url:
+        page = open_page(url)
+        ask(page, "Who founded Scale AI?")
+        told = page.locator(".answer").inner_text()
+        assert "Worded by offline/lie, each claim checked." in told
+        withheld = page.locator("details.withheld")
+        assert not withheld.locator("li").first.is_visible()
+        withheld.locator("summary").click()
+        assert withheld.locator("li").first.is_visible()
+    with serving(settings_for(seeds_index, model="nonsense/model", fallback="builtin")) as url:
+        page = open_page(url)
+        ask(page, "Who founded Scale AI?")
+        assert "Answered without a language model: There is no model named" in page.locator(".answer").inner_text()

@@ -34,7 +34,7 @@ class Patient:
 
     def __init__(self, answerer):
         self._answerer = answerer
-        self.store = answerer.store
+        self.store, self.model = answerer.store, answerer.model
         self.close = answerer.close
 
     def stream(self, question, history):

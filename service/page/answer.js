@@ -81,12 +81,19 @@ export function answerView(answer) {
       : null,
     make("p", { class: "prose", dir: "auto" }, marked(answer, cited)),
     refused ? make("p", { class: "reason" }, REASONS[answer.reason] ?? "") : null,
+    wordedBy(answer),
     answer.outcome === "disputed" ? positionsTable(answer, cited) : null,
     answer.missing.length ? missingPart(answer.missing) : null,
     refused && answer.nearest.length ? nearestPart(answer.nearest) : null,
     cited.size ? sourcesPart([...cited.values()]) : null,
     answer.withheld.length ? withheldPart(answer.withheld) : null,
   );
+}
+
+/** Which language model put it into words, or why the one that was asked for did not. */
+function wordedBy({ model, fallback }) {
+  if (fallback) return make("p", { class: "reason" }, `Answered without a language model: ${fallback}`);
+  return model === "builtin" ? null : make("p", { class: "reason" }, `Worded by ${model}, each claim checked.`);
 }
 
 function verdictOf({ outcome }) {
