@@ -224,15 +224,25 @@ def _vanished(
 ) -> list[str]:
     """The indexed sources that lay in the given folders and lie there no more, by name.
 
-    What lies in a folder that was left out was not looked for, and has not vanished.
+    What lies in a folder that was left out was not looked for and has not vanished, unless that folder, or one in it,
+    is the one given.
     """
-    roots, spared = ([path.resolve() for path in some] for some in (paths, leave_out))
-
-    def within(path: Path, folders: Sequence[Path]) -> bool:
-        return any(folder == path or folder in path.parents for folder in folders)
-
     missing = {Path(path): entry.name for path, entry in known.items() if path not in found}
-    return sorted(name for path, name in missing.items() if within(path, roots) and not within(path, spared))
+    gone: set[str] = set()
+    for root in (path.resolve() for path in paths):
+        spared = [
+            folder for folder in (path.resolve() for path in leave_out) if _within(folder, root) and folder != root
+        ]
+        gone |= {
+            name
+            for path, name in missing.items()
+            if _within(path, root) and not any(_within(path, folder) for folder in spared)
+        }
+    return sorted(gone)
+
+
+def _within(path: Path, folder: Path) -> bool:
+    return folder == path or folder in path.parents
 
 
 def _free_name(file: File, names: Mapping[str, str]) -> str:

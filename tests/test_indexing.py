@@ -186,3 +186,5 @@ def test_what_lies_in_the_index_s_own_folder_does_not_vanish_with_the_folder_aro
     assert (report.added, report.removed) == (("a.txt", "b.md"), ())
     (docs / "a.txt").unlink()
     assert index(docs / "index", docs).removed == ("a.txt",)
+    (kept / "kept.txt").unlink()
+    assert index(docs / "index", kept).removed == ("kept.txt",)
