@@ -107,9 +107,7 @@ class Answerer:
         max_question: int,
         max_sentences: int,
         recipe: str,
-        generator: Generator | None = None,
         fallback: bool = False,
-        failed: str | None = None,
     ) -> None:
         self.store = store
         self._retriever = retriever
@@ -118,9 +116,9 @@ class Answerer:
         self._max_question = max_question
         self._max_sentences = max_sentences
         self._recipe = recipe
-        self._generator = generator
         self._fallback = fallback
-        self._failed = failed
+        self._generator: Generator | None = None
+        self._failed: str | None = None
 
     @property
     def model(self) -> str:
@@ -132,10 +130,13 @@ class Answerer:
         """What holds claims against evidence; another model's claims may be held against it, too."""
         return self._reader.verifier
 
-    def with_model(self, generator: Generator | None) -> Answerer:
-        """The same answerer, on the same index and with the same reader, with answers worded by another model."""
+    def with_model(self, generator: Generator | None, failed: str | None = None) -> Answerer:
+        """The same answerer, on the same index and with the same reader, with answers worded by another model.
+
+        `failed` says why the model that was asked for does not word them.
+        """
         other = copy.copy(self)
-        other._generator, other._failed = generator, None
+        other._generator, other._failed = generator, failed
         return other
 
     def ask(

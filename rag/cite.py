@@ -98,14 +98,6 @@ class Numbering:
         return self._numbers[key]
 
 
-def cite(drafts: Sequence[Draft], positions: Sequence[DraftPosition], snapshot: Snapshot) -> Cited:
-    """The numbered answer that drafts make."""
-    numbering = Numbering()
-    for draft in drafts:
-        numbering.add(draft)
-    return numbering.cited(positions, snapshot)
-
-
 def marked(text: str, numbers: Sequence[int]) -> str:
     """The text with `[n]` before its closing punctuation: ("It rained.", [1, 2]) gives "It rained [1][2]."."""
     if not numbers:

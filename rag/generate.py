@@ -29,14 +29,13 @@ FLAG = "(not found in the sources)"
 class Said:
     """One statement of the model after the check: a draft to show, or the reason why it is withheld.
 
-    `dangling` counts its ids that stand for nothing; `refuses` marks the fixed refusal.
+    `refuses` marks the fixed refusal.
     """
 
     text: str
     draft: Draft | None = None
     support: float = 0.0
     reason: str = ""
-    dangling: int = 0
     refuses: bool = False
 
 
@@ -120,11 +119,11 @@ class Generator:
             logger.info("%s cited %d ids that stand for nothing.", self.name, dangling)
         if not finding.reason:
             draft = Draft((Part(_ended(statement.text), _quotes(finding)),))
-            return Said(statement.text, draft, finding.support, dangling=dangling)
+            return Said(statement.text, draft, finding.support)
         if self._flag:
             text = f"{_ended(statement.text)[:-1]} {FLAG}."
-            return Said(statement.text, Draft((Part(text, ()),), "unsupported"), 0.0, finding.reason, dangling)
-        return Said(statement.text, reason=finding.reason, dangling=dangling)
+            return Said(statement.text, Draft((Part(text, ()),), "unsupported"), 0.0, finding.reason)
+        return Said(statement.text, reason=finding.reason)
 
 
 def _resolved(ids: Sequence[str], sentences: Sequence[Numbered]) -> tuple[list[Numbered], int]:

@@ -44,8 +44,8 @@ class Statement:
 
     @property
     def refuses(self) -> bool:
-        """Whether it is the fixed refusal."""
-        return normal(REFUSAL).rstrip(".") in normal(self.text)
+        """Whether it is the fixed refusal, whatever follows it; a sentence that cites something is none."""
+        return not self.ids and normal(self.text).startswith(normal(REFUSAL).rstrip("."))
 
 
 class Reply:
@@ -58,7 +58,7 @@ class Reply:
     def feed(self, piece: str) -> list[Statement]:
         """The statements that this piece finished."""
         self._text += piece
-        # An id, or a thought, that has only begun.
+        # An id that has only begun.
         cut = max(self._text.rfind("["), self._text.rfind("("), self._text.rfind("【"))
         open_ = cut >= 0 and not re.search(r"[\])】]", self._text[cut:]) and len(self._text) - cut < 60
         whole = statements(self._text[:cut] if open_ else self._text)

@@ -45,14 +45,7 @@ def open_answerer(settings: Settings) -> Answerer:
     store.check_embedder(embedder.digest, embedder.name)
 
     reader = open_reader(settings)
-    generator, failed = None, None
-    try:
-        generator = _generator(settings, reader) if settings.model != BUILTIN else None
-    except BackendProblem as error:
-        if not settings.fallback:
-            raise
-        failed = error.message
-    return Answerer(
+    answerer = Answerer(
         store,
         _retriever(settings, embedder),
         EvidenceReader(reader, reader),
@@ -60,16 +53,24 @@ def open_answerer(settings: Settings) -> Answerer:
         max_question=settings.answer.max_question,
         max_sentences=settings.answer.max_sentences,
         recipe=f"{_recipe(settings)} {reader.digest}",
-        generator=generator,
         fallback=bool(settings.fallback),
-        failed=failed,
     )
+    return with_model(answerer, settings, settings.model)
 
 
 def with_model(answerer: Answerer, settings: Settings, name: str) -> Answerer:
-    """An answerer on the same index and with the same loaded parts, with answers worded by the model named."""
-    named = replace(settings, model=name)
-    return answerer.with_model(None if name == BUILTIN else _generator(named, answerer.verifier))
+    """An answerer on the same index and with the same loaded parts, with answers worded by the model named.
+
+    Where that model cannot be had, the settings' fallback answers; without one raises BackendProblem.
+    """
+    if name == BUILTIN:
+        return answerer.with_model(None)
+    try:
+        return answerer.with_model(_generator(replace(settings, model=name), answerer.verifier))
+    except BackendProblem as error:
+        if not settings.fallback:
+            raise
+        return answerer.with_model(None, failed=error.message)
 
 
 def open_language_model(settings: Settings) -> LanguageModel:

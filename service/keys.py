@@ -66,6 +66,8 @@ class KeyFile:
         """Make a key and give it; it is shown this once and can never be read again."""
         if role not in ROLES:
             raise BadInput(f"There is no role {role!r}.", hint=f"Use one of: {', '.join(ROLES)}.")
+        if not name.strip():
+            raise BadInput("The key has no name.", hint="Say whose it is: whosays keys add NAME")
         secret = f"whosays_{secrets.token_urlsafe(32)}"
         key = Key(secrets.token_hex(4), name, role, _digest(secret), _now())
         with self._changing():

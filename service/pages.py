@@ -21,11 +21,7 @@ HEADERS = {
     ),
     "Cache-Control": "no-cache",  # kept, but asked for again: a newer version is seen at once
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
 }
 
 

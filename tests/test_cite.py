@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.cite import Draft, DraftPosition, Part, Quote, cite, marked
+from rag.cite import Draft, DraftPosition, Numbering, Part, Quote, marked
 from rag.records import Hit, Passage, Sentence
 
 TEXT = "It rained.\nIt rained hard. It stopped."
@@ -34,7 +34,10 @@ def quote(source: str, start: int, end: int) -> Quote:
 def test_numbers_follow_the_text_and_a_span_is_one_citation() -> None:
     first, second = quote("a.txt", 0, 10), quote("b.pdf", 11, 26)
     drafts = [Draft((Part("Wet", (second,)), Part("; dry.", (first,)))), Draft((Part("Wet again.", (second,)),))]
-    cited = cite(drafts, [DraftPosition("wet", (second,))], Paper())  # type: ignore[arg-type]
+    numbering = Numbering()
+    told = tuple(numbering.add(draft) for draft in drafts)
+    cited = numbering.cited([DraftPosition("wet", (second,))], Paper())  # type: ignore[arg-type]
+    assert cited.sentences == told
     assert cited.sentences == ("Wet [1]; dry [2].", "Wet again [1].")
     assert [(c.number, c.source, c.line, c.page, c.quote) for c in cited.citations] == [
         (1, "b.pdf", 2, 7, "It rained hard."),
@@ -68,7 +71,10 @@ def test_every_number_is_used_in_order_without_gap(shape: list[list[list[tuple[s
         Draft(tuple(Part("word ", tuple(quote(source, *span) for source, span in quotes)) for quotes in draft))
         for draft in shape
     ]
-    cited = cite(drafts, [], Paper())  # type: ignore[arg-type]
+    numbering = Numbering()
+    for draft in drafts:
+        numbering.add(draft)
+    cited = numbering.cited([], Paper())  # type: ignore[arg-type]
     used = [int(n) for n in re.findall(r"\[(\d+)\]", " ".join(cited.sentences))]
     assert list(dict.fromkeys(used)) == sorted(set(used)) == [c.number for c in cited.citations]
     assert all(TEXT[c.start : c.end] == c.quote for c in cited.citations)

@@ -203,6 +203,10 @@ def test_models_share_what_is_loaded_and_one_is_chosen_by_name(seeds_index: Path
     assert with_model(chosen, settings_for(seeds_index), "builtin").model == "builtin"
     with pytest.raises(ModelUnavailable, match="offline/nonsense"):
         open_offline("offline/nonsense")
+    with pytest.raises(ModelUnavailable, match="offline/nonsense"):
+        with_model(builtin, settings_for(seeds_index), "offline/nonsense")
+    instead = with_model(builtin, settings_for(seeds_index, fallback="builtin"), "offline/nonsense").ask(QUESTION)
+    assert (instead.model, instead.fallback) == ("builtin", "There is no model named 'offline/nonsense'.")
 
 
 def test_the_same_model_and_question_give_the_same_bytes(builtin: Answerer) -> None:

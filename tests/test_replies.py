@@ -50,6 +50,8 @@ def test_a_reply_gives_its_statements(reply: str, expected: list[Statement]) -> 
 def test_the_refusal_is_known_in_whatever_dress() -> None:
     assert [s.refuses for s in statements(REFUSAL)] == [True]
     assert [s.refuses for s in statements(f"**{REFUSAL.rstrip('.')}**")] == [True]
+    assert statements("The sources do not say when it was.")[0].refuses
+    assert not statements("The sources do not say why, but Acme closed in 1990 [1.1].")[0].refuses
     assert not statements("The sources do say so [1.1].")[0].refuses
 
 

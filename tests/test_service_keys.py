@@ -331,3 +331,9 @@ def test_what_was_answered_is_counted() -> None:
         "whosays_questions_under_way 0.0",
     ):
         assert f"\n{line}\n" in counts.text, line
+
+
+def test_a_key_without_a_name_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="no name"):
+        KeyFile(tmp_path / "keys.json").add(" ", "asker")
+    assert KeyFile(tmp_path / "keys.json").listed() == ()
