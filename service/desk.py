@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import logging
 import math
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from rag.answering import Answerer
+from rag.cancel import Cancellation
 from rag.records import Answer, Answered, Event, Hit, Turn
 from rag.settings import Settings
 from service.problems import BUSY, NOT_OFFERED, TIMED_OUT, Refusal
@@ -77,18 +79,20 @@ class Desk:
             )
 
     async def events(self, wanted: Wanted) -> AsyncGenerator[Event]:
-        """The answer step by step; closing it early stops the work at its next step and frees its place."""
+        """The answer step by step; closing it early ends the work, a silent model's call too, and frees its place."""
         self.check_model(wanted.model)
         loop = asyncio.get_running_loop()
         arrived: asyncio.Queue[Event | Refusal | None] = asyncio.Queue()
-        gone = threading.Event()
+        asker = Cancellation()
 
         def answer() -> None:
             answerer = self.answerer(wanted.model)
-            for event in answerer.stream(wanted.question, wanted.history, sources=wanted.sources, top_k=wanted.top_k):
-                if gone.is_set():
-                    return
-                loop.call_soon_threadsafe(arrived.put_nowait, event)
+            asked = answerer.stream(wanted.question, wanted.history, sources=wanted.sources, top_k=wanted.top_k)
+            with asker.in_force(), contextlib.closing(asked) as events:  # type: ignore[type-var]
+                for event in events:
+                    if asker.given_up:
+                        return
+                    loop.call_soon_threadsafe(arrived.put_nowait, event)
 
         # One thread from the first event to the last, however slowly the asker reads: no answer waits for a network.
         work = asyncio.wrap_future(self._submit(answer))
@@ -104,7 +108,7 @@ class Desk:
             await work
         finally:
             late.cancel()
-            gone.set()
+            asker.give_up()
             work.cancel()  # drops a question that no thread has taken up yet
 
     async def search(self, wanted: Wanted) -> list[Hit]:

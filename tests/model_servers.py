@@ -19,7 +19,8 @@ class Reply:
     """What the server does: a status of its own, or words, and then `end`.
 
     `whole` ends as the format wants it; `cut` resets the connection in the midst; `short` ends it between two pieces
-    as if nothing were amiss; `endless` goes on until the client leaves; `silent` says nothing for a long time.
+    as if nothing were amiss; `endless` goes on until the client leaves; `silent` says nothing for a long time, and
+    `stalled` nothing more.
     """
 
     end: str = "whole"
@@ -133,6 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._write(reply.body)
         if reply.end == "endless":
             self._go_on(piece("on "))
+        elif reply.end == "stalled":
+            self.server.closing.wait(30)
         elif reply.end == "cut":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             self.close_connection = True

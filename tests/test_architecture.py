@@ -17,6 +17,7 @@ FLOORS = {
     "rag": 2,
     "rag.records": 1,
     "rag.errors": 1,
+    "rag.cancel": 1,
     "rag.logs": 1,
     "rag.protocols": 2,
     "rag.settings": 2,
@@ -155,7 +156,8 @@ ROOMS = {
 
 # what the doors may use of the house
 DOORS_MAY_USE = {
-    "rag.wiring", "rag.answering", "rag.indexing", "rag.records", "rag.errors", "rag.settings", "rag.logs",
+    "rag.wiring", "rag.answering", "rag.indexing", "rag.records", "rag.errors", "rag.cancel", "rag.settings",
+    "rag.logs",
     "rag.retrieve", "rag.values",
 }  # fmt: skip
 

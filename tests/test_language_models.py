@@ -8,6 +8,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from rag.backends.language_models import LONGEST_PAUSE, open_language_model, pause
 from rag.backends.language_remote import most_tokens
+from rag.cancel import Cancellation
 from rag.errors import (
     BackendProblem,
     ContextTooSmall,
@@ -105,6 +108,36 @@ def test_closing_the_iterator_ends_the_call(kind: str, server: ModelServer) -> N
     assert next(pieces) == "Jane "
     pieces.close()  # type: ignore[attr-defined]  # an iterator that can be closed, says the seam
     assert server.client_left.wait(20)
+
+
+@pytest.mark.parametrize("end", ["silent", "stalled"])
+def test_giving_up_ends_a_call_that_says_nothing(kind: str, server: ModelServer, end: str) -> None:
+    server.script = [Reply(end)]
+    asker = Cancellation()
+    heard: list[str] = []
+
+    def listen() -> None:
+        with asker.in_force():
+            heard.extend(opened(kind, server.url, timeout=600, retries=3).stream(ASKED, 50))
+
+    listening = threading.Thread(target=listen)
+    listening.start()
+    while not server.requests or (end == "stalled" and not heard):
+        assert listening.is_alive()
+        time.sleep(0.01)
+    asker.give_up()
+    listening.join(20)
+    assert not listening.is_alive()
+    assert len(server.requests) == 1  # no second try for somebody who has left
+    assert WHOLE.startswith("".join(heard))
+
+
+def test_giving_up_before_the_call_makes_none(kind: str, server: ModelServer) -> None:
+    model = opened(kind, server.url, timeout=600)
+    asker = Cancellation()
+    asker.give_up()
+    with asker.in_force():
+        assert list(model.stream(ASKED, 50)) == []
 
 
 # ---- what can go wrong -------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ import pytest
 
 from rag.settings import LanguageSettings, ServiceSettings
 from tests.conftest import settings_for
+from tests.model_servers import Reply, model_server
 from tests.test_service import Process, ask, process, stream
 
 QUESTION = "Who founded Scale AI?"
@@ -126,3 +128,21 @@ def test_a_model_killed_in_mid_answer_is_an_error_event_and_the_service_stays_up
     assert memory(running) <= before * GROWTH
     assert client.get("/healthz").status_code == 200
     assert "Traceback" not in running.log.read_text()
+
+
+def test_a_client_that_leaves_ends_the_call_of_a_silent_model(seeds_index: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openai")
+    with model_server("openai") as model:
+        model.script = [Reply("silent")]
+        language = LanguageSettings(base_url=model.url, retries=0, timeout=600, context=2000)
+        settings = replace(settings_for(seeds_index), model="openai-like/m", language=language)
+        with process(settings, tmp_path) as running, running.client() as client:
+            with pytest.raises(httpx.ReadTimeout):
+                client.post("/v1/ask", json={"question": QUESTION, "stream": True}, timeout=httpx.Timeout(30, read=3))
+            assert any(settled(client) for _ in range(400))  # in seconds, where the model may be silent for 600
+
+
+def settled(client: httpx.Client) -> bool:
+    """Whether, a moment later, the service is busy with no question."""
+    time.sleep(0.05)
+    return "\nwhosays_questions_under_way 0.0\n" in client.get("/metrics").text

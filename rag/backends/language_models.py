@@ -7,11 +7,11 @@ Each kind is imported only when it is chosen. Keys come from the environment and
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rag.backends.language_errors import Failure, Place, failure
+from rag.cancel import cancellation
 from rag.errors import BackendProblem, ModelUnavailable
 from rag.protocols import LanguageModel
 from rag.records import Message
@@ -79,7 +79,7 @@ class LlamaIndexModel:
         return self._tried(self._engine.probe, 0)
 
     def stream(self, messages: Sequence[Message], max_tokens: int) -> Iterator[str]:
-        """The reply in pieces; closing the iterator ends the call.
+        """The reply in pieces; closing the iterator ends the call, and so does giving up, even while it is silent.
 
         A server that cannot be reached or turns the question away is asked again, until the first piece has come.
         """
@@ -87,13 +87,17 @@ class LlamaIndexModel:
 
         sent = [ChatMessage(role=message.role, content=message.text) for message in messages]
         context = self.context
+        asker = cancellation()
         for attempt in range(self._retries + 1):
             begun = False
             pieces = self._engine.replies(sent, max_tokens, context)
             try:
-                for piece in filter(None, pieces):
-                    begun = True
-                    yield piece
+                for piece in pieces:
+                    if asker.given_up:
+                        return
+                    if piece:
+                        begun = True
+                        yield piece
                 return
             except BackendProblem:
                 raise
@@ -101,6 +105,8 @@ class LlamaIndexModel:
                 failed = failure(error, self._engine.place)
             finally:
                 pieces.close()
+            if asker.given_up:
+                return
             self._rest_or_raise(failed, attempt, 0 if begun else self._retries)
 
     def _tried(self, call: Callable[[], T], retries: int) -> T:
@@ -119,7 +125,7 @@ class LlamaIndexModel:
         # Raised outside the except clause: a library's error holds the request, and with it the key.
         if not failed.again or attempt >= retries:
             raise failed.problem
-        time.sleep(pause(attempt, failed.wait, random.random()))
+        cancellation().rest(pause(attempt, failed.wait, random.random()))
 
 
 def pause(attempt: int, asked: float | None, chance: float) -> float:

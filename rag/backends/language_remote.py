@@ -7,12 +7,15 @@ cycle, so that the response of a shared client would stay open until the garbage
 from __future__ import annotations
 
 import base64
+import contextlib
 import re
-from collections.abc import Callable, Generator, Mapping, Sequence
+import socket
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from rag.backends.language_errors import BrokenOff, Place, missing, without_credentials
+from rag.cancel import cancellation
 from rag.errors import ModelRefused, ModelUnavailable
 
 SEED = 7
@@ -90,7 +93,7 @@ class OllamaEngine:
         options = {"num_predict": max_tokens, "seed": SEED}
         llm = self._llm.model_copy(update={"additional_kwargs": options, "context_window": context})
         done = False
-        with self._open() as client:
+        with self._open() as client, interruptible(client._client):
             llm._client = client
             for response in llm.stream_chat(messages):
                 done = done or bool(response.raw["done"])
@@ -171,7 +174,7 @@ class OpenAiEngine:
         limit = "max_completion_tokens" if self._kind == "openai" else "max_tokens"
         done, empty = False, True
         llm = self._llm.model_copy()
-        with self._open() as http:
+        with self._open() as http, interruptible(http):
             llm._client = self._client.with_options(http_client=http)
             for response in llm.stream_chat(messages, **{limit: max_tokens}):
                 empty = False
@@ -262,7 +265,7 @@ class AnthropicEngine:
         """The pieces of `/v1/messages`."""
         done = False
         llm = self._llm.model_copy()
-        with self._open() as http:
+        with self._open() as http, interruptible(http):
             llm._client = llm._client.with_options(http_client=http)
             for response in llm.stream_chat(messages, max_tokens=max_tokens):
                 done = done or bool(response.message.additional_kwargs.get("stop_reason"))
@@ -274,6 +277,29 @@ class AnthropicEngine:
         """Whether Anthropic has the model."""
         client: Any = self._llm._client  # the wrapper has no call for this
         return f"the server has {client.models.retrieve(self._model).id}"
+
+
+@contextlib.contextmanager
+def interruptible(http: Any) -> Iterator[None]:
+    """Inside, giving up cuts the connections that the httpx client makes, so that whoever waits for a reply wakes."""
+    sockets: list[socket.socket] = []
+
+    def note(event: str, info: Mapping[str, Any]) -> None:
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            sockets.append(info["return_value"].get_extra_info("socket"))
+            if asker.given_up:
+                cut()
+
+    def cut() -> None:
+        for each in sockets:
+            with contextlib.suppress(OSError):  # closed already, or handed over to TLS
+                # An SSL socket's own method would take the reader's object away under it.
+                socket.socket.shutdown(each, socket.SHUT_RDWR)
+
+    asker = cancellation()
+    http.event_hooks["request"].append(lambda request: request.extensions.update(trace=note))
+    with asker.calling(cut):
+        yield
 
 
 def ssl_context() -> Any:
