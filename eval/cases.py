@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -63,31 +63,62 @@ class Case:
         return len(self.positions) >= 2
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a line of a gold file, and what to do about it; line 0 is the file as a whole."""
+
+    line: int
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a gold file holds: the cases that are sound, and every fault, both in the file's order."""
+
+    cases: tuple[Case, ...]
+    faults: tuple[Fault, ...]
+
+
 def load_cases(path: Path, source_text: Callable[[str], str] | None) -> tuple[Case, ...]:
     """The cases of a gold file, in its order; blank lines are passed over.
 
     `source_text` gives a source's text by its name, or raises SourceUnknown; with None the sources and quotes are
-    taken on trust. Raises BadGold, which names the line, for anything that breaks the format.
+    taken on trust. Raises BadGold, which names the line, for the first thing that breaks the format.
     """
+    reading = read_cases(path, source_text)
+    for fault in reading.faults:
+        raise BadGold(fault.message, hint=fault.hint)
+    return reading.cases
+
+
+def read_cases(path: Path, source_text: Callable[[str], str] | None) -> Reading:
+    """The cases of a gold file and all its faults; raises BadGold only where the file cannot be read at all."""
     text_of = cache(source_text) if source_text else None
     cases: dict[str, Case] = {}
+    broken: list[Fault] = []
     # JSON may hold U+2028 and its like inside a string, where splitlines() would cut.
     for number, line in enumerate(_content(path).split("\n"), start=1):
         if not line.strip():
             continue
         place = f"Line {number} of {path.name}"
-        case = _case(place, line, number)
-        if case.id in cases:
-            raise BadGold(
-                f"{place} has the id {case.id!r}, which line {cases[case.id].line} has already.",
-                hint="Give every case an id of its own.",
+        faults: list[BadGold] = []
+        case = _case(place, line, number, faults)
+        if case and case.id in cases:
+            faults.append(
+                BadGold(
+                    f"{place} has the id {case.id!r}, which line {cases[case.id].line} has already.",
+                    hint="Give every case an id of its own.",
+                )
             )
-        if text_of:
-            _check_sources(place, case, text_of)
-        cases[case.id] = case
-    if not cases:
-        raise BadGold(f"{path} holds no cases.", hint="Write one JSON object a line.")
-    return tuple(cases.values())
+        if case and text_of:
+            faults += _faulty_sources(place, case, text_of)
+        broken += (Fault(number, fault.message, fault.hint) for fault in faults)
+        if case and not faults:
+            cases[case.id] = case
+    if not cases and not broken:
+        broken.append(Fault(0, f"{path} holds no cases.", "Write one JSON object a line."))
+    return Reading(tuple(cases.values()), tuple(broken))
 
 
 def _content(path: Path) -> str:
@@ -100,12 +131,14 @@ def _content(path: Path) -> str:
         raise BadGold(f"Line {line} of {path.name} is not UTF-8.", hint="Save the file as UTF-8.") from error
 
 
-def _case(place: str, line: str, number: int) -> Case:
+def _case(place: str, line: str, number: int, faults: list[BadGold]) -> Case | None:
+    """The case of a line, or None where it has faults, which are added to the list."""
     try:
         value = json.loads(line, object_pairs_hook=_without_twins)
     except (ValueError, RecursionError) as error:
-        raise BadGold(f"{place} is not valid JSON: {error}.", hint="Write one JSON object a line.") from error
-    fields = _Fields(place, "", value, _REQUIRED, _OPTIONAL)
+        faults.append(BadGold(f"{place} is not valid JSON: {error}.", hint="Write one JSON object a line."))
+        return None
+    fields = _Fields(place, "", value, _REQUIRED, _OPTIONAL, faults)
     case = Case(
         id=fields.text("id"),
         kind=cast(Kind, fields.choice("kind", KINDS)),
@@ -126,29 +159,31 @@ def _case(place: str, line: str, number: int) -> Case:
         ),
         line=number,
     )
-    if case.kind == "unanswerable" and case.any_of:
-        raise fields.broken("any_of", "must be empty where the kind is 'unanswerable'")
-    if not case.any_of and not case.refusal_expected:
+    if not faults and case.kind == "unanswerable" and case.any_of:
+        fields.broken("any_of", "must be empty where the kind is 'unanswerable'")
+    if not faults and not case.any_of and not case.refusal_expected:
         # Any answer at all would be correct.
-        raise fields.broken("any_of", f"must hold at least one group where the kind is {case.kind!r}")
-    return case
+        fields.broken("any_of", f"must hold at least one group where the kind is {case.kind!r}")
+    return None if faults else case
 
 
-def _check_sources(place: str, case: Case, text_of: Callable[[str], str]) -> None:
-    """See that every source that the case names is known and holds its quotes."""
+def _faulty_sources(place: str, case: Case, text_of: Callable[[str], str]) -> Iterator[BadGold]:
+    """The sources that the case names and nobody knows, and the quotes that their sources do not hold."""
     named = [item.source for item in case.evidence]
     named += [source for position in case.positions for source in position.sources]
-    for source in named:
+    unknown = set()
+    for source in dict.fromkeys(named):
         try:
             text_of(source)
-        except SourceUnknown as unknown:
-            raise BadGold(
+        except SourceUnknown:
+            unknown.add(source)
+            yield BadGold(
                 f"{place} names the source {source!r}, which is not in the index.",
                 hint="Index the folder that holds it (whosays index PATH), or correct the name.",
-            ) from unknown
+            )
     for item in case.evidence:
-        if item.quote not in text_of(item.source):
-            raise BadGold(
+        if item.source not in unknown and item.quote not in text_of(item.source):
+            yield BadGold(
                 f"{place} quotes {item.quote!r}, which does not stand in {item.source}.",
                 hint=f"Copy the words from: whosays show {item.source}",
             )
@@ -164,43 +199,56 @@ def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 class _Fields:
-    """One JSON object of a gold file, read strictly; every complaint names the line and the field."""
+    """One JSON object of a gold file, read strictly; every complaint names the line and the field.
+
+    Complaints go into `faults`, and reading goes on with something empty, so that all of them are found at once.
+    """
 
     def __init__(
-        self, place: str, path: str, value: object, required: tuple[str, ...], optional: tuple[str, ...] = ()
+        self,
+        place: str,
+        path: str,
+        value: object,
+        required: tuple[str, ...],
+        optional: tuple[str, ...],
+        faults: list[BadGold],
     ) -> None:
         self._place = place
         self._path = path
+        self._faults = faults
+        self._record: dict[str, Any] = value if isinstance(value, dict) else {}
         if not isinstance(value, dict):
-            raise self.broken("", f"must be an object with the fields {', '.join(required)}")
-        self._record: dict[str, Any] = value
+            self.broken("", f"must be an object with the fields {', '.join(required)}")
+            return
         for name in value:
             if name not in required + optional:
-                raise self.broken(name, f"is not a known field; known are {', '.join(required + optional)}")
+                self.broken(name, f"is not a known field; known are {', '.join(required + optional)}")
         for name in required:
             if name not in value:
-                raise self.broken(name, "is missing")
+                self.broken(name, "is missing")
 
-    def broken(self, name: str, complaint: str) -> BadGold:
-        """The error for one field, or for the whole object where `name` is empty."""
+    def broken(self, name: str, complaint: str) -> None:
+        """Complain of one field, or of the whole object where `name` is empty."""
         field = ".".join(part for part in (self._path, name) if part)
         subject = f": {field} {complaint}" if field else f" {complaint}"
-        return BadGold(f"{self._place}{subject}.", hint="The format of gold files is in the README.")
+        self._faults.append(BadGold(f"{self._place}{subject}.", hint="The format of gold files is in the README."))
 
     def text(self, name: str) -> str:
         """A text that is not blank."""
-        return self._checked_text(name, self._record[name])
+        return self._checked_text(name, self._record[name]) if name in self._record else ""
 
-    def choice(self, name: str, choices: tuple[str, ...], missing: str | None = None) -> str:
+    def choice(self, name: str, choices: tuple[str, ...], missing: str = "") -> str:
         """One of the choices; `missing` where the field is left out."""
-        value = self._record.get(name, missing)
+        if name not in self._record:
+            return missing
+        value = self._record[name]
         if not isinstance(value, str) or value not in choices:
-            raise self.broken(name, f"is {value!r}, but must be one of {', '.join(choices)}")
-        return value
+            self.broken(name, f"is {value!r}, but must be one of {', '.join(choices)}")
+        return str(value)
 
     def texts(self, name: str, least: int = 0) -> tuple[str, ...]:
         """A list of texts, `least` or more of them."""
-        return self._checked_texts(name, self._list(name), least)
+        return self._checked_texts(name, self._record[name], least) if name in self._record else ()
 
     def groups(self, name: str) -> tuple[tuple[str, ...], ...]:
         """A list of lists of texts, none of them empty."""
@@ -210,24 +258,28 @@ class _Fields:
         """A list of objects that have exactly the fields named."""
         path = f"{self._path}.{name}" if self._path else name
         return [
-            _Fields(self._place, f"{path}[{place}]", value, required) for place, value in enumerate(self._list(name))
+            _Fields(self._place, f"{path}[{place}]", value, required, (), self._faults)
+            for place, value in enumerate(self._list(name))
         ]
 
     def _list(self, name: str) -> list[object]:
         value = self._record.get(name, [])
-        if not isinstance(value, list):
-            raise self.broken(name, f"is {value!r}, but must be a list")
-        return value
+        if isinstance(value, list):
+            return value
+        self.broken(name, f"is {value!r}, but must be a list")
+        return []
 
     def _checked_texts(self, name: str, value: object, least: int) -> tuple[str, ...]:
         if not isinstance(value, list) or len(value) < least:
-            raise self.broken(name, f"is {value!r}, but must be a list of {'one text or more' if least else 'texts'}")
+            self.broken(name, f"is {value!r}, but must be a list of {'one text or more' if least else 'texts'}")
+            return ()
         return tuple(self._checked_text(f"{name}[{place}]", item) for place, item in enumerate(value))
 
     def _checked_text(self, name: str, value: object) -> str:
         if not isinstance(value, str) or not value.strip():
-            raise self.broken(name, f"is {value!r}, but must be a text that is not blank")
+            self.broken(name, f"is {value!r}, but must be a text that is not blank")
+            return ""
         # JSON can spell half a surrogate pair, which no UTF-8 file can hold.
         if any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise self.broken(name, f"is {value!r}, which holds a lone surrogate")
+            self.broken(name, f"is {value!r}, which holds a lone surrogate")
         return value

@@ -1,18 +1,22 @@
-"""What is measured: pure functions over a case and its answer, and their sums over many cases.
+"""What one answer is worth: pure functions over a case and its answer. `eval/measures.py` sums them over cases.
 
-A rate is a `Share`, part and whole, so that sums are exact and a rate over nothing is None, never NaN. Sums over cases
-are micro-averages: parts are added and wholes are added, so a case with three citations weighs three times one with
-one. Precision, recall and F1 are those of Manning, Raghavan and Schütze, "Introduction to Information Retrieval", 8.3.
+A rate is a `Share`, part and whole, so that a rate over nothing is None, never NaN. Sums over cases are micro-averages:
+parts are added and wholes are added, so a case with three citations weighs three times one with one. Precision and
+recall are those of Manning, Raghavan and Schütze, "Introduction to Information Retrieval", 8.3.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from eval.cases import Case, GoldPosition
+from eval.citations import Verify, borne_out
+from eval.retrieval import available, retrieval, span_ranks
+from eval.suites.spans import best_f1, exact_match
+from eval.trace import Trace
 from rag.errors import SourceUnknown
 from rag.records import Answer, Citation
 from rag.values import holds
@@ -20,19 +24,15 @@ from rag.values import holds
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A part of a whole, both counted."""
+    """A part of a whole, both counted; where a case has a value from 0 to 1, that is its part and 1 its whole."""
 
-    part: int
+    part: float
     whole: int
 
     @property
     def rate(self) -> float | None:
         """Part over whole, 0 to 1; None over nothing."""
         return self.part / self.whole if self.whole else None
-
-    def to_json(self) -> dict[str, Any]:
-        """The rate and the two counts."""
-        return {"rate": self.rate, "part": self.part, "whole": self.whole}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +44,28 @@ class Failed:
     exit_code: int = 70
 
 
+NOTHING = Share(0, 0)
+SHORT = 5
+"""Words that a gold string may have to be held against `Answer.short`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one answer was worth; the shares are the case's parts in the sums of `Summary`."""
+    """What one answer was worth.
+
+    `shares` are the case's parts in the sums over cases, by the names in `eval/measures.py`; a name that is missing
+    does not judge this case. `best` is the score of the best sentence that was read, the one that the setting
+    `answer.threshold` is held against.
+    """
 
     case: str
     faults: tuple[str, ...]
     refused: bool
     refusal_expected: bool
-    span_exactness: Share
-    evidence_recall: Share
-    citation_precision: Share
-    position_precision: Share
-    position_recall: Share
-    silent_pick: Share
-    total_ms: float | None
+    confidence: float
+    best: float | None = None
+    shares: Mapping[str, Share] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def correct(self) -> bool:
@@ -67,99 +74,92 @@ class Score:
 
     def to_json(self) -> dict[str, Any]:
         """The score as plain dictionaries and lists; what changes from run to run stands under `timings_ms`."""
-        record = asdict(self) | {"faults": list(self.faults)}
-        total = record.pop("total_ms")
-        return {"case": record.pop("case"), "correct": self.correct, **record, "timings_ms": {"total": total}}
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The sums over the cases that were answered; those that failed are counted in `failed` and in nothing else."""
-
-    n: int
-    failed: int
-    correct: Share
-    answerable_correct: Share
-    answerable_refused: Share
-    refusal_precision: Share
-    refusal_recall: Share
-    span_exactness: Share
-    evidence_recall: Share
-    citation_precision: Share
-    position_precision: Share
-    position_recall: Share
-    silent_picks: Share
-    p50_ms: float | None
-    p95_ms: float | None
-
-    @property
-    def position_f1(self) -> float | None:
-        """The harmonic mean of position precision and recall; None where no case has gold positions."""
-        return f1(self.position_precision, self.position_recall)
-
-    def to_json(self) -> dict[str, Any]:
-        """The sums as plain dictionaries; what changes from run to run stands under `timings_ms`."""
-        shares = {
-            name: value.to_json()
-            for name in self.__dataclass_fields__
-            if isinstance(value := getattr(self, name), Share)
-        }
         return {
-            "n": self.n,
-            "failed": self.failed,
-            **shares,
-            "position_f1": self.position_f1,
-            "timings_ms": {"p50": self.p50_ms, "p95": self.p95_ms},
+            "case": self.case,
+            "correct": self.correct,
+            "faults": list(self.faults),
+            "refused": self.refused,
+            "refusal_expected": self.refusal_expected,
+            "confidence": self.confidence,
+            "best": self.best,
+            "shares": {name: {"part": share.part, "whole": share.whole} for name, share in self.shares.items()},
+            "timings_ms": dict(self.timings_ms),
         }
 
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Score:
+        """The score that `to_json` gave."""
+        return cls(
+            record["case"],
+            tuple(record["faults"]),
+            record["refused"],
+            record["refusal_expected"],
+            record["confidence"],
+            record["best"],
+            {name: Share(share["part"], share["whole"]) for name, share in record["shares"].items()},
+            dict(record["timings_ms"]),
+        )
 
-def score(case: Case, answer: Answer, source_text: Callable[[str], str]) -> Score:
-    """What the answer is worth against its case; `source_text` gives a source's text or raises SourceUnknown."""
+
+def score(
+    case: Case,
+    answer: Answer,
+    source_text: Callable[[str], str],
+    trace: Trace | None = None,
+    verify: Verify | None = None,
+) -> Score:
+    """What the answer is worth against its case; `source_text` gives a source's text or raises SourceUnknown.
+
+    Without a trace retrieval is not measured, and without a verifier not whether the citations bear the claims.
+    """
+    wrong = faults(case, answer)
+    refused = answer.outcome == "not_in_sources"
+    expected = case.refusal_expected
+    shares = {
+        "correct": Share(not wrong, 1),
+        "answerable_correct": Share(not wrong, 1) if not expected else NOTHING,
+        "answerable_refused": Share(refused, 1) if not expected else NOTHING,
+        "refusal_precision": Share(expected, 1) if refused else NOTHING,
+        "refusal_recall": Share(refused, 1) if expected else NOTHING,
+        "exact_match": short_exact_match(case, answer),
+        "token_f1": short_token_f1(case, answer),
+        "span_exactness": span_exactness(answer, source_text),
+        "evidence_recall": evidence_recall(case, answer),
+        "citation_precision": citation_precision(case, answer, source_text),
+        "position_precision": position_precision(case, answer),
+        "position_recall": position_recall(case, answer),
+        "silent_picks": silent_pick(case, answer),
+    }
+    if verify:
+        borne = borne_out(answer, verify)
+        shares |= {"alce_recall": Share(*borne.recall), "alce_precision": Share(*borne.precision)}
+    if trace:
+        shares |= {name: Share(value, 1) for name, value in retrieved(case, trace, source_text).items()}
+    read = [sentence.score for reading in trace.readings for sentence in reading.sentences] if trace else []
     return Score(
         case=case.id,
-        faults=faults(case, answer),
-        refused=answer.outcome == "not_in_sources",
-        refusal_expected=case.refusal_expected,
-        span_exactness=span_exactness(answer, source_text),
-        evidence_recall=evidence_recall(case, answer),
-        citation_precision=citation_precision(case, answer, source_text),
-        position_precision=position_precision(case, answer),
-        position_recall=position_recall(case, answer),
-        silent_pick=silent_pick(case, answer),
-        total_ms=answer.timings_ms.get("total"),
+        faults=wrong,
+        refused=refused,
+        refusal_expected=expected,
+        confidence=answer.confidence,
+        best=max(read, default=None),
+        shares={name: _plain(share) for name, share in shares.items() if share.whole},
+        timings_ms=dict(answer.timings_ms),
     )
 
 
-def summarise(verdicts: Iterable[Score | Failed]) -> Summary:
-    """The sums over cases.
-
-    Refusal precision is, of the refusals, the share that was right; refusal recall, of the cases where refusing is
-    right, the share refused. `answerable_refused` is their counterweight: of all other cases, the share refused.
-    Latency is the answer's own `timings_ms["total"]`.
+def retrieved(case: Case, trace: Trace, source_text: Callable[[str], str]) -> dict[str, float]:
+    """The figures of `eval.retrieval` for a case; none where refusing is right, or without gold evidence or
+    `ir_measures`.
     """
-    verdicts = list(verdicts)
-    scores = [verdict for verdict in verdicts if isinstance(verdict, Score)]
-    refusals = [score for score in scores if score.refused]
-    to_refuse = [score for score in scores if score.refusal_expected]
-    answerable = [score for score in scores if not score.refusal_expected]
-    timings = [score.total_ms for score in scores if score.total_ms is not None]
-    return Summary(
-        n=len(scores),
-        failed=len(verdicts) - len(scores),
-        correct=_share(score.correct for score in scores),
-        answerable_correct=_share(score.correct for score in answerable),
-        answerable_refused=_share(score.refused for score in answerable),
-        refusal_precision=_share(score.refusal_expected for score in refusals),
-        refusal_recall=_share(score.refused for score in to_refuse),
-        span_exactness=_total(score.span_exactness for score in scores),
-        evidence_recall=_total(score.evidence_recall for score in scores),
-        citation_precision=_total(score.citation_precision for score in scores),
-        position_precision=_total(score.position_precision for score in scores),
-        position_recall=_total(score.position_recall for score in scores),
-        silent_picks=_total(score.silent_pick for score in scores),
-        p50_ms=percentile(timings, 50),
-        p95_ms=percentile(timings, 95),
-    )
+    if case.refusal_expected or not case.evidence or not available():
+        return {}
+    hits = [(found.source, found.start, found.end) for found in trace.found]
+    spans = [
+        [(item.source, start, start + len(item.quote)) for start in _places(item.quote, source_text(item.source))]
+        for item in case.evidence
+    ]
+    return retrieval(span_ranks(spans, hits))
 
 
 def faults(case: Case, answer: Answer) -> tuple[str, ...]:
@@ -183,6 +183,25 @@ def faults(case: Case, answer: Answer) -> tuple[str, ...]:
     )
 
 
+def short_exact_match(case: Case, answer: Answer) -> Share:
+    """Whether `Answer.short` is a gold string, by SQuAD's rule (Rajpurkar et al. 2016, 6.1); a refusal is not.
+
+    Judged where the case has one group of gold strings, none longer than five words, and refusing is not right. Gold
+    strings are often less than the whole answer ("wang"), so that the figure is a lower bound beside `correct`.
+    """
+    golds = _short_golds(case)
+    return Share(exact_match(answer.short or "", golds), 1) if golds else NOTHING
+
+
+def short_token_f1(case: Case, answer: Answer) -> Share:
+    """The F1 of the words of `Answer.short` against the gold string that suits best; as `short_exact_match`.
+
+    "Alexandr Wang" against "wang" has precision 1/2 and recall 1, so 2/3.
+    """
+    golds = _short_golds(case)
+    return Share(best_f1(answer.short or "", golds), 1) if golds else NOTHING
+
+
 def span_exactness(answer: Answer, source_text: Callable[[str], str]) -> Share:
     """Of the citations, those whose `source_text[start:end]` is their quote: the contract's law, which must be 1.
 
@@ -198,7 +217,7 @@ def evidence_recall(case: Case, answer: Answer) -> Share:
     ALCE's citation recall (Gao et al. 2023) asks an entailment model; this asks the gold file.
     """
     if case.refusal_expected:
-        return Share(0, 0)
+        return NOTHING
     cited = {citation.source for citation in answer.citations}
     return _share(source in cited for source in {item.source for item in case.evidence})
 
@@ -211,7 +230,7 @@ def citation_precision(case: Case, answer: Answer, source_text: Callable[[str], 
     wrong, so that the figure is a lower bound.
     """
     if not case.evidence and not case.refusal_expected:
-        return Share(0, 0)
+        return NOTHING
     spans = [
         (item.source, start, start + len(item.quote))
         for item in case.evidence
@@ -243,7 +262,7 @@ def position_precision(case: Case, answer: Answer) -> Share:
     Pairs match as in `position_recall`, and the same cases are left out.
     """
     if not case.positions:
-        return Share(0, 0)
+        return NOTHING
     return _share(
         any(source in gold.sources and _is_value(position.value, gold) for gold in case.positions)
         for position in answer.positions
@@ -253,40 +272,25 @@ def position_precision(case: Case, answer: Answer) -> Share:
 
 def silent_pick(case: Case, answer: Answer) -> Share:
     """Of the cases with two gold positions or more, those answered as if there were no dispute."""
-    return Share(int(answer.outcome == "answered"), 1) if case.disputed else Share(0, 0)
+    return Share(int(answer.outcome == "answered"), 1) if case.disputed else NOTHING
 
 
-def f1(precision: Share, recall: Share) -> float | None:
-    """The harmonic mean of precision and recall; None where nothing was to be found, 0 where nothing was.
-
-    1 of 2 given is right, 1 of 1 wanted is found: 2 * 0.5 * 1 / 1.5 = 0.667.
-    """
-    if recall.rate is None:
-        return None
-    both = (precision.rate or 0.0) + recall.rate
-    return 2 * (precision.rate or 0.0) * recall.rate / both if both else 0.0
+def _short_golds(case: Case) -> tuple[str, ...]:
+    if case.refusal_expected or len(case.any_of) != 1:
+        return ()
+    golds = case.any_of[0]
+    return golds if all(len(gold.split()) <= SHORT for gold in golds) else ()
 
 
-def percentile(values: Sequence[float], percent: int) -> float | None:
-    """The least value that `percent` % of the values do not exceed (nearest rank, no interpolation); None of nothing.
-
-    Of 10, 20, 30 and 40 the 50th is 20 and the 95th is 40: always a value that was measured.
-    """
-    if not values:
-        return None
-    rank = max(1, -(-percent * len(values) // 100))
-    return sorted(values)[rank - 1]
+def _plain(share: Share) -> Share:
+    """The share with a number where its part is a truth."""
+    return Share(share.part + 0, share.whole)
 
 
 def _share(verdicts: Iterable[bool]) -> Share:
     """How many of the verdicts are true."""
     verdicts = list(verdicts)
     return Share(sum(verdicts), len(verdicts))
-
-
-def _total(shares: Iterable[Share]) -> Share:
-    shares = list(shares)
-    return Share(sum(share.part for share in shares), sum(share.whole for share in shares))
 
 
 def _is_value(value: str, gold: GoldPosition) -> bool:

@@ -1,52 +1,73 @@
-"""A run on the terminal: a row per kind, then what went wrong; 100 columns, plain where there is no terminal."""
+"""A run on the terminal: the figures, a row per kind, then what changed or went wrong; 100 columns, plain in a pipe."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from eval.metrics import Score, Share, Summary
+from eval.calibration import Suggestion, suggest
+from eval.compare import Comparison, Turned
+from eval.measures import MEASURES, Rate, Summary
+from eval.metrics import Score
+from eval.retrieval import HINT, available
 from eval.run import Result, Run
 
 WIDTH = 100
 """The columns of a report that goes to a file or a pipe."""
 
-_COLUMNS = (
-    "n",
-    "correct",
-    "refusal\nprec.",
-    "refusal\nrecall",
-    "answerable\nrefused",
-    "spans\nexact",
-    "evidence\nrecall",
-    "citation\nprec.",
-    "position\nF1",
-    "p50\nms",
-    "p95\nms",
-)
+_BY_KIND = ("correct", "answerable_refused", "evidence_recall", "citation_precision")
+_HEADS = ("correct", "answerable, refused", "sources cited", "citations on gold")
 
 
 def print_report(console: Console, run: Run) -> None:
-    """Print the table of kinds, the figures that belong beside it, and every case that failed."""
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    table.add_column("%", no_wrap=True)
-    for column in _COLUMNS:
-        table.add_column(column, justify="right", no_wrap=True)
-    for kind, summary in run.kinds.items():
-        table.add_row(kind, *_cells(summary))
-    table.add_row("all", *_cells(run.summary), style="bold")
-    console.print(table)
+    """Print the figures with their intervals, those of each kind, the latency, and every case that failed."""
     summary = run.summary
+    console.print(_figures(summary))
     console.print()
-    console.print(f"Of the answerable, correct: {_counted(summary.answerable_correct)}")
-    console.print(f"Of the disputed, one value picked silently: {_counted(summary.silent_picks)}")
+    console.print(_kinds(run))
+    console.print()
+    console.print(_latency(summary))
+    console.print()
+    if not available():
+        console.print(HINT)
+    console.print(_suggested(suggest(run.scores, run.risk)))
     if run.failures:
         console.print(f"Failed, and counted in no figure: {len(run.failures)}")
     for failure in run.failures:
         console.print(Text(f"  {failure.case}  {one_line(failure.error, 300)}", style="red"))
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Print each measure then and now, and every case that became right or wrong with both answers."""
+    table = _table(f"%, against {one_line(comparison.against, 30)}", "then", "now", "difference", "95 %", "n", "p")
+    for change in comparison.changes:
+        table.add_row(
+            MEASURES[change.name].title,
+            _percent(change.then),
+            _percent(change.now),
+            f"{100 * change.difference:+.1f}",
+            f"[{100 * change.low:+.1f}, {100 * change.high:+.1f}]",
+            f"{change.n}",
+            f"{change.p:.3f}",
+            style="bold" if change.beyond_chance else None,
+        )
+    console.print()
+    console.print(table)
+    _print_turned(console, "Became right", comparison.became_right)
+    _print_turned(console, "Became wrong", comparison.became_wrong)
+    if comparison.left_out:
+        console.print(f"\nFailed in one of the runs, and compared in nothing: {', '.join(comparison.left_out)}")
+
+
+def print_gate(console: Console, reasons: Sequence[str]) -> None:
+    """Print why the gate is shut, or that it is open."""
+    console.print()
+    console.print(Text("The gate is shut:", style="bold red") if reasons else "The gate is open.")
+    for reason in reasons:
+        console.print(Text(f"  {one_line(reason, 300)}", style="red"))
 
 
 def print_wrong(console: Console, results: Iterable[Result]) -> None:
@@ -70,29 +91,76 @@ def one_line(text: str, length: int) -> str:
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
-def _cells(summary: Summary) -> list[str]:
-    return [
-        f"{summary.n}",
-        _percent(summary.correct.rate),
-        _percent(summary.refusal_precision.rate),
-        _percent(summary.refusal_recall.rate),
-        _percent(summary.answerable_refused.rate),
-        _percent(summary.span_exactness.rate),
-        _percent(summary.evidence_recall.rate),
-        _percent(summary.citation_precision.rate),
-        _percent(summary.position_f1),
-        _milliseconds(summary.p50_ms),
-        _milliseconds(summary.p95_ms),
-    ]
+def _print_turned(console: Console, title: str, cases: Sequence[Turned]) -> None:
+    if not cases:
+        return
+    console.print(Text(f"\n{title}: {len(cases)}", style="bold"))
+    for turned in cases:
+        console.print(Text(f"  {turned.case}  {turned.kind}"))
+        lines = Table.grid(padding=(0, 1))
+        lines.add_row("    asked", Text(one_line(turned.question, 200)))
+        lines.add_row("    then", Text(one_line(turned.then, 300)))
+        lines.add_row("    now", Text(one_line(turned.now, 300)))
+        for fault in turned.faults:
+            lines.add_row("    wrong", Text(one_line(fault, 200), style="red"))
+        console.print(lines)
 
 
-def _percent(rate: float | None) -> str:
-    return "–" if rate is None else f"{100 * rate:.1f}"
+def _figures(summary: Summary) -> Table:
+    table = _table(f"%, of {summary.n}", "", "95 % interval", "counted", "cases")
+    for name, rate in summary.rates.items():
+        lower = "" if MEASURES[name].higher_is_better else " (less is better)"
+        table.add_row(
+            f"{MEASURES[name].title}{lower}", _percent(rate.value), _interval(rate), _counted(rate), f"{rate.n}"
+        )
+    return table
 
 
-def _milliseconds(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0f}"
+def _kinds(run: Run) -> Table:
+    table = _table("%", "n", *_HEADS)
+    for kind, summary in (*run.kinds.items(), ("all", run.summary)):
+        cells = [_cell(summary.rates.get(name)) for name in _BY_KIND]
+        table.add_row(kind, f"{summary.n}", *cells, style="bold" if kind == "all" else None)
+    return table
 
 
-def _counted(share: Share) -> str:
-    return f"{share.part} of {share.whole} ({_percent(share.rate)} %)" if share.whole else "–"
+def _latency(summary: Summary) -> Table:
+    table = _table("ms", *summary.timings_ms)
+    for place, title in (("p50", "half within"), ("p95", "95 % within")):
+        table.add_row(title, *(f"{of_stage[place]:.0f}" for of_stage in summary.timings_ms.values()))
+    return table
+
+
+def _table(head: str, *columns: str) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    table.add_column(head, no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="right", no_wrap=True)
+    return table
+
+
+def _cell(rate: Rate | None) -> str:
+    """The figure and its interval, as short as can be, for there are four in a row."""
+    return "–" if rate is None else f"{_percent(rate.value)} {_interval(rate)}".replace("100.0", "100")
+
+
+def _interval(rate: Rate) -> str:
+    return f"[{_percent(rate.low)}, {_percent(rate.high)}]"
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f}"
+
+
+def _counted(rate: Rate) -> str:
+    return "" if rate.part is None or rate.part % 1 else f"{rate.part:.0f} of {rate.whole}"
+
+
+def _suggested(suggestion: Suggestion) -> str:
+    wrong = f"{_percent(suggestion.risk)} % wrong answers"
+    if suggestion.threshold is None or suggestion.reached is None:
+        return f"No answer.threshold gives {wrong} or fewer here."
+    return (
+        f"At most {wrong} here: answer.threshold = {suggestion.threshold:.3f}, which answers "
+        f"{_percent(suggestion.coverage)} %, {_percent(suggestion.reached)} % of them wrongly."
+    )

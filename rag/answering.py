@@ -10,13 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from rag import compose
 from rag.cite import Cited, Draft, DraftPosition, Numbering
-from rag.converse import standalone
 from rag.errors import BackendProblem, BadQuestion
-from rag.generate import Generator
 from rag.protocols import Snapshot, Verifier
 from rag.questions import Asked, analyse, parts
 from rag.read import EvidenceReader
@@ -25,6 +23,7 @@ from rag.records import (
     Answer,
     Answered,
     Event,
+    Evidence,
     Found,
     Hit,
     Nearest,
@@ -35,10 +34,14 @@ from rag.records import (
     SourceSummary,
     Token,
     Turn,
+    Weighed,
     Withheld,
 )
 from rag.retrieve import Retriever
 from rag.weigh import Judgement, weigh
+
+if TYPE_CHECKING:
+    from rag.generate import Generator
 
 logger = logging.getLogger(__name__)
 
@@ -71,11 +74,17 @@ class Store(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One part of the question, judged."""
+    """One part of the question, judged by what was read for it."""
 
     question: str
     asked: Asked
+    evidence: Sequence[Evidence]
     judgement: Judgement
+
+    def weighed(self, threshold: float) -> Weighed:
+        """What was read and what of it was chosen."""
+        chosen = tuple(saying.evidence for stand in self.judgement.stands for saying in stand.sayings)
+        return Weighed(self.question, tuple(self.evidence), chosen, threshold)
 
 
 @dataclass(slots=True)
@@ -195,7 +204,8 @@ class Answerer:
             )
         if not spoken.shown:
             yield Token(REFUSAL)
-        yield Answered(replace(answer, timings_ms=clock.timings()))
+        weighed = tuple(part.weighed(self._threshold) for part in judged)
+        yield Answered(replace(answer, timings_ms=clock.timings()), weighed)
 
     def close(self) -> None:
         """Nothing is held between questions; here for those who treat all answerers alike."""
@@ -206,12 +216,16 @@ class Answerer:
         judgement = weigh(asked, evidence, self._threshold)
         if judgement.reason == "no_passage_answers" and not self._reader.grants(part, hits):
             judgement = replace(judgement, reason="premise_not_in_sources")
-        return _Part(part, asked, judgement)
+        return _Part(part, asked, evidence, judgement)
 
     def _standalone(self, question: str, history: Sequence[Turn], spoken: _Spoken) -> str:
         """The follow-up as a question that stands alone: by the model where there is one, else by rules."""
+        if not history:
+            return question
+        from rag.converse import standalone
+
         made = None
-        if history and self._generator:
+        if self._generator:
             try:
                 made = self._generator.rewrite(question, history)
             except BackendProblem as error:

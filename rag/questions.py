@@ -71,6 +71,12 @@ YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
 WH = "who|whom|by whom|what|when|where|why|which|how"
 JOINED = re.compile(rf"^(?P<first>.+?),? and (?P<second>(?:(?:in|on|at|by|for) )?(?:{WH})\b.*)$", re.IGNORECASE)
 ASKING = re.compile(rf"(?:(?:in|on|at|by|for) )?(?:{WH})\b", re.IGNORECASE)
+# "Who are the chairs of Acme, Bolt and Cord?" asks the same of each.
+OF_EACH = re.compile(
+    r"^(?P<wh>[Ww]ho|[Ww]hat) (?:are|were) the (?P<what>(?:\w+ ){0,3}?\w+)s (?P<of>of|at|in|for) "
+    r"(?P<names>[A-Z][^,]*?(?:, [A-Z][^,]*?)*,? and [A-Z].*)$"
+)
+PRONOUN = re.compile(r"\b(?P<owner>its|their|his)\b|\b(?:it|they|he|she)\b", re.IGNORECASE)
 QUESTION_WORDS = frozenset("who whom what when where why how which in year".split())
 NAME_STARTERS = frozenset(
     "who whom whose what which when where why how is are was were am do does did has have had can could"
@@ -116,19 +122,33 @@ def parts(question: str) -> list[str]:
     """The questions that a many-part question joins, each standing alone; most questions are their own only part.
 
     "In which year was Acme founded, and by whom?" gives "In which year was Acme founded?" and "By whom was Acme
-    founded?": a second part that is only a question word borrows the words of the first.
+    founded?": a second part that is only a question word borrows the words of the first, and a pronoun in it stands for
+    what the first is about. "Who are the chairs of Acme and Bolt?" asks for each.
     """
     body = question.strip().rstrip("?!. ")
+    if each := OF_EACH.match(body):
+        names = [name.strip() for name in re.split(r",? and |, ", each["names"])]
+        return [f"{each['wh']} is the {each['what']} {each['of']} {name}?" for name in names]
     joined = JOINED.match(body)
     if joined is None or not ASKING.match(joined["first"]):
         return [question]
     first, second = joined["first"], joined["second"]
     if all(word.lower() in QUESTION_WORDS | {"much", "many"} for word in first.split()):
         return [question]
-    if len(second.split()) <= 3 or re.search(r"\b(?:it|its|they|their|he|she|that)\b", second, re.IGNORECASE):
+    topic = _topic(first)
+    if topic and len(second.split()) > 3 and PRONOUN.search(second) and not PRONOUN.search(first):
+        second = PRONOUN.sub(lambda found: f"{topic}'s" if found["owner"] else topic, second)
+    elif len(second.split()) <= 3 or re.search(r"\b(?:it|its|they|their|he|she|that)\b", second, re.IGNORECASE):
         borrowed = [word for word in first.split() if word.lower() not in QUESTION_WORDS]
         second = " ".join([second, *borrowed])
     return [f"{first}?", f"{second[0].upper()}{second[1:]}?"]
+
+
+def _topic(question: str) -> str | None:
+    """The name that a question is about: that which follows its auxiliary, else the first."""
+    names = _names(question)
+    follows = next((n for n in names if re.search(rf"\b(?:{AUXILIARIES}) {re.escape(n)}\b", question, re.I)), None)
+    return follows or next(iter(names), None)
 
 
 def premise(question: str) -> str | None:

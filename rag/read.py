@@ -9,13 +9,13 @@ from dataclasses import astuple, dataclass, replace
 
 from rag.deny import denies, speaks_of_another
 from rag.protocols import Reader, Verifier
-from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, premise
+from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, plain_words, premise
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
 from rag.values import Figure, agree, dates, figures, moment
 
 # Logistic regression on the gold questions that may be tuned on: tests/benchmarks/fit_scoring.py prints both lines.
-BIAS = -3.27
-WEIGHTS = (0.42, 1.73, 1.31, -0.05)
+BIAS = -5.22
+WEIGHTS = (0.33, 1.68, 1.38, 0.66, 1.60)
 STRANGER = 0.1  # what a score is worth where a name of the question is in no passage: less than any threshold in use
 OTHER_MOOD = 0.5
 MOST_ODDS = 8.0  # log-odds beyond this say no more
@@ -38,14 +38,16 @@ class Features:
     """What speaks for a sentence; the order is that of the weights.
 
     `span`: the reader's log-odds for the words; `fits`: they are of the kind that is asked for; `named`: the share of
-    the question's names in the sentence, `known`: the best such share of any sentence retrieved. The log-odds for the
-    whole window, and the share of the question's words, added nothing to these.
+    the question's names in the sentence, `near`: the same share in its passage and title; `related`: the sentence holds
+    another word of the question, or one of like use. The log-odds for the whole window, the share of the question's
+    words, the likeness of the embeddings and the verifier's support added nothing to these.
     """
 
     span: float
     fits: float
     named: float
-    known: float
+    near: float
+    related: float
 
     def score(self) -> float:
         """The probability that the sentence answers."""
@@ -91,11 +93,10 @@ class EvidenceReader:
         """What the reader finds, sentence by sentence, with what speaks for it."""
         asked = analyse(question)
         asked = replace(asked, names=asked.names or _names_told(asked, hits))
-        known = max((_share_named(asked, hit.passage.sentence_text(s)) for hit in hits for s in _prose(hit)), default=0)
         pieces = [(hit, window, f"{hit.title}\n" if hit.title else "") for hit in hits for window in windows(hit)]
         readings = self._reader.read(question, [head + _slice(hit, *window) for hit, window, head in pieces])
         return [
-            replace(found, features=replace(found.features, known=known))
+            found
             for (hit, (start, end), head), reading in zip(pieces, readings, strict=True)
             for found in _in_sentences(asked, hit, (start, end), reading, start - len(head))
         ]
@@ -144,7 +145,7 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
         fitting = [(span, (start, end)) for span, (start, end) in told if _fits(asked, sentence, text, start, end)]
         if told:
             span, place = (fitting or told)[0]
-            yield Found(hit, sentence, place, _features(asked, span, text, bool(fitting)))
+            yield Found(hit, sentence, place, _features(asked, hit, span, text, bool(fitting)))
 
 
 def windows(hit: Hit) -> list[tuple[int, int]]:
@@ -186,13 +187,20 @@ def _clipped(hit: Hit, sentence: Sentence, span: AnswerSpan, offset: int) -> tup
     return start, start + len(words.strip(EDGES).rstrip("."))
 
 
-def _features(asked: Asked, span: AnswerSpan, text: str, fits: bool) -> Features:
+def _features(asked: Asked, hit: Hit, span: AnswerSpan, text: str, fits: bool) -> Features:
     return Features(
         span=max(-MOST_ODDS, min(MOST_ODDS, span.score)),
         fits=float(fits),
         named=_share_named(asked, text),
-        known=1.0,
+        near=_share_named(asked, f"{hit.title or ''}\n{hit.passage.text}"),
+        related=float(_related(asked, text)),
     )
+
+
+def _related(asked: Asked, text: str) -> bool:
+    """Whether a text holds a word of the question that is neither name nor number; true where there is none."""
+    own = {concept(word) for word in plain_words(asked) if not word[0].isdigit()}
+    return not own or not own.isdisjoint(concept(word) for word in WORD.findall(text))
 
 
 def _names_told(asked: Asked, hits: Sequence[Hit]) -> tuple[str, ...]:

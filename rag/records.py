@@ -327,10 +327,25 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """One part of the question as it was weighed; an answer needs a sentence that scores `threshold` or more.
+
+    `evidence` is all that was read, best first; `chosen` is the part of it that the sources' values or the answering
+    sentences rest on.
+    """
+
+    question: str
+    evidence: tuple[Evidence, ...]
+    chosen: tuple[Evidence, ...]
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
 class Answered:
-    """The last event."""
+    """The last event; `weighed` tells how the answer came about, for those who look into it, and is no part of it."""
 
     answer: Answer
+    weighed: tuple[Weighed, ...] = ()
 
 
 Event = Rewritten | Found | Token | Answered

@@ -68,7 +68,7 @@ class LanguageSettings:
 
 @dataclass(frozen=True)
 class ServiceSettings:
-    """The HTTP door; `workers` questions are answered at a time, `queue` more may wait.
+    """The HTTP door; `processes` share it, in each `workers` questions are answered at a time and `queue` may wait.
 
     `models` names the models that askers may choose besides the one of the settings, separated by commas. An answer
     takes at most `timeout` seconds. `keys` is the file of keys ("": in the index's folder), `require_keys` is "auto"
@@ -79,6 +79,7 @@ class ServiceSettings:
 
     host: str = "127.0.0.1"
     port: int = 8000
+    processes: int = 1
     workers: int = 2
     queue: int = 16
     timeout: float = 60.0

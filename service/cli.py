@@ -13,8 +13,8 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -44,13 +44,14 @@ class LazyCommand(typer.core.TyperCommand):
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         """Import the command and hand over to it."""
-        from eval.command import evaluate
+        from eval.command import command_named
         from service.render import accept_every_letter
 
         accept_every_letter(sys.stdout)
+        function, args, name = command_named(args)
         command = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings=HELP_NAMES)
-        command.command()(evaluate)
-        return typer.main.get_command(command).make_context(info_name, args, parent, **extra)
+        command.command()(function)
+        return typer.main.get_command(command).make_context(f"{info_name} {name}".strip(), args, parent, **extra)
 
 
 HELP_NAMES = {"help_option_names": ["-h", "--help"]}
@@ -156,7 +157,8 @@ def ask(
     asked = " ".join(question)
     if asked == "-":
         asked = _standard_input().read().strip("\r\n")
-    from rag.wiring import open_answerer
+    with _one_numpy_thread():
+        from rag.wiring import open_answerer
     from service.render import Page
 
     with closing(open_answerer(settings)) as answerer:
@@ -288,6 +290,17 @@ def _settings(index: str | None, model: str | None = None, flags: dict[str, Any]
     settings = load_settings(os.environ, Path(), {"index": index, "model": model, **(flags or {})})
     set_up_logs(settings.log_level)
     return settings
+
+
+@contextmanager
+def _one_numpy_thread() -> Iterator[None]:
+    """What imports numpy in here gets it without threads, which would spin beside those that read the one question."""
+    name = "OPENBLAS_NUM_THREADS"
+    given = os.environ.get(name)
+    os.environ[name] = given or "1"
+    yield
+    if given is None:
+        del os.environ[name]  # FAISS, which may have an index to build, reads it too
 
 
 def _print_json(record: Any) -> None:

@@ -1,14 +1,17 @@
-"""Documents that come and go over HTTP: kept in the index's folder, indexed in the background, one after the other.
+"""Documents that come and go over HTTP: kept in the index's folder, indexed in the background, one after the other
+whichever process of the service received them.
 
     INDEX/uploads/NAME      the documents, each under the name of its source
     INDEX/staging/          what is being received or read, under names made here
     INDEX/jobs/ID.json      what became of each request, for every process of the service to tell
+    INDEX/jobs/turn.lock    held by the one process that is at work
 
 A name is checked against the few marks that it may have before it meets the file system.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
 import logging
 import os
@@ -17,9 +20,9 @@ import secrets
 import threading
 import time
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,11 +34,14 @@ from rag.records import IndexReport
 from rag.settings import Settings
 from rag.wiring import open_indexer, open_store
 from service.problems import BAD_NAME, BUSY, JOB_UNKNOWN, NOT_READ, NOT_UPLOADED, Refusal, problem_of
+from service.processes import alive
 from service.sandbox import Sandbox, known_suffixes, suffix_of
 
 logger = logging.getLogger(__name__)
 
 NAME = re.compile(r"[\w(][\w .,()+&'-]{0,119}")
+DOCUMENTED_NAME = r"^[\p{L}\p{Nd}_(][\p{L}\p{Nd}_ .,()+&'-]{0,119}$"
+"""The same for other programs' patterns: Python's letters hold superscripts and fractions, which are none here."""
 LONGEST_NAME_BYTES = 200
 JOB_ID = re.compile(r"[0-9a-f]{32}")
 SECONDS_KEPT = 86_400
@@ -71,14 +77,18 @@ class Uploads:
     def name_for(self, given: str, content_type: str) -> str:
         """The name of the source that a document becomes, which ends like its format; raises a Refusal."""
         name = unicodedata.normalize("NFC", given)
+        refused = Refusal(BAD_NAME, f"A document cannot be named {given[:80]!r}.")
+        strange = any(mark.isalnum() and not (mark.isalpha() or mark.isdecimal()) for mark in name)
+        if strange or not NAME.fullmatch(name):
+            raise refused
         suffix = suffix_of(name, content_type)
         if suffix is None:
             endings = ", ".join(sorted(known_suffixes()))
             raise Refusal(NOT_READ, "Neither the name nor the content type is of a format that is read.", hint=endings)
         if not name.lower().endswith(suffix):
             name += suffix
-        if not NAME.fullmatch(name) or len(name.encode("utf-8")) > LONGEST_NAME_BYTES:
-            raise Refusal(BAD_NAME, f"A document cannot be named {given[:80]!r}.")
+        if len(name.encode("utf-8")) > LONGEST_NAME_BYTES:
+            raise refused
         return name
 
     def check_own(self, name: str) -> Path | None:
@@ -114,7 +124,7 @@ class Uploads:
             if kept is not None:
                 process = kept.pop("process")
                 job = Job(**kept)
-                if job.finished is None and not _alive(process):
+                if job.finished is None and not alive(process):
                     return replace(job, status="failed", reason="the service was stopped meanwhile")
                 return job
         raise Refusal(JOB_UNKNOWN, "There is no such job.")
@@ -151,7 +161,8 @@ class Uploads:
         self._keep(replace(job, status="running"))
         reason: str | None = None
         try:
-            work()
+            with self._turn():
+                work()
         except (Unparsable, Refusal) as error:
             reason = str(error) if isinstance(error, Unparsable) else error.detail
         except WhosaysError as error:
@@ -163,6 +174,13 @@ class Uploads:
             with self._lock:
                 self._waiting -= 1
         self._keep(replace(job, status="failed" if reason else "done", reason=reason, finished=_now()))
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Hold back the jobs of this service's other processes: each moves documents about before it indexes them."""
+        with (self._jobs / "turn.lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _put(self, name: str, staged: Path) -> None:
         before = self._staging / secrets.token_hex(16)
@@ -231,20 +249,10 @@ class Uploads:
 
     def _forget_old(self) -> None:
         oldest = time.time() - SECONDS_KEPT
-        for folder in (self._jobs, self._staging):
-            for path in folder.iterdir():
+        for path in (*self._jobs.glob("*.json"), *self._staging.iterdir()):
+            with suppress(FileNotFoundError):  # another process forgets it, too
                 if path.stat().st_mtime < oldest:
-                    path.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+                    path.unlink()
 
 
 def _now() -> str:

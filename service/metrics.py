@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -16,11 +17,9 @@ from rag.settings import Settings
 from rag.wiring import open_store
 from service.guard import TheCaller, admin_of
 from service.problems import documented
+from service.processes import SHARED_FOLDER, alive
 
 router = APIRouter()
-
-SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The environment variable by which several processes count together."""
 
 STAGES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
@@ -87,9 +86,17 @@ class Metrics:
         """All counts, those of the other processes with them."""
         registry = self._registry
         if SHARED_FOLDER in os.environ:
+            _forget_ended(Path(os.environ[SHARED_FOLDER]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry) + generate_latest(self._state)
+
+
+def _forget_ended(folder: Path) -> None:
+    """Drop what processes that have ended say of the present; what they counted still counts."""
+    for file in folder.glob("gauge_live*.db"):
+        if not alive(int(file.stem.rpartition("_")[2])):
+            file.unlink(missing_ok=True)
 
 
 class _IndexState:

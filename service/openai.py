@@ -10,20 +10,20 @@ import re
 import time
 import uuid
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
-from pydantic import BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 
 from rag.errors import BadQuestion, WhosaysError
 from rag.records import Answer, Answered, Citation, Event, Token, Turn
 from service.desk import Wanted
 from service.problems import Refusal, documented, problem_of
 from service.routes import TheDesk, while_asked, whole
-from service.schemas import ONE_EVENT
+from service.schemas import NO_NUL, ONE_EVENT, SPEAKS, is_text
 
 logger = logging.getLogger(__name__)
 router = APIRouter()
@@ -32,34 +32,62 @@ MARKER = re.compile(r"\[(\d+)\]")
 MOST_MESSAGES = 201
 
 
+def speaks(text: str) -> str:
+    """The text itself; raises ValueError where it is blank."""
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text
+
+
+Words = Annotated[str, AfterValidator(is_text), Field(json_schema_extra={"pattern": NO_NUL})]
+Question = Annotated[str, AfterValidator(is_text), AfterValidator(speaks), Field(json_schema_extra=SPEAKS)]
+
+
 class TextPart(BaseModel):
     """A part of a message."""
 
     type: Literal["text"]
-    text: str
+    text: Words
 
 
-class ChatMessage(BaseModel):
-    """One message of a conversation; what a system or a developer says is not heeded, for the sources alone count."""
+class QuestionPart(BaseModel):
+    """A part of a user's message; a blank one asks nothing."""
 
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
+    type: Literal["text"]
+    text: Question
 
-    @property
-    def text(self) -> str:
-        """The message's words."""
-        return self.content if isinstance(self.content, str) else "\n".join(part.text for part in self.content)
+
+class UserMessage(BaseModel):
+    """What a user asks; each of them asks something."""
+
+    role: Literal["user"]
+    content: Question | Annotated[list[QuestionPart], Field(min_length=1)]
+
+
+class OtherMessage(BaseModel):
+    """What others say; a system's or a developer's word is not heeded, for the sources alone count."""
+
+    role: Literal["system", "developer", "assistant"]
+    content: Words | list[TextPart]
+
+
+ChatMessage = Annotated[UserMessage | OtherMessage, Field(discriminator="role")]
 
 
 class ChatCompletionRequest(BaseModel):
-    """A conversation whose last message is the question; other settings of a language model are let pass unheeded."""
+    """A conversation whose last user's message is the question; what a language model is told besides is not heeded."""
 
     model_config = ConfigDict(extra="allow")
 
     messages: list[ChatMessage] = Field(
-        min_length=1, max_length=MOST_MESSAGES, examples=[[{"role": "user", "content": "Who founded Scale AI?"}]]
+        min_length=1,
+        max_length=MOST_MESSAGES,
+        examples=[[{"role": "user", "content": "Who founded Scale AI?"}]],
+        json_schema_extra={"contains": {"properties": {"role": {"const": "user"}}, "required": ["role"]}},
     )
-    model: str | None = Field(default=None, description="One of the models of `GET /v1/models`, else the first.")
+    model: str | None = Field(
+        default=None, min_length=1, description="One of the models of `GET /v1/models`, else the first."
+    )
     stream: StrictBool = Field(default=False, description="Whether to send the answer as server-sent events.")
 
 
@@ -144,7 +172,7 @@ async def list_models(desk: TheDesk) -> ModelList:
     summary="Answer in OpenAI's shape",
 )
 async def complete(asked: ChatCompletionRequest, request: Request, desk: TheDesk) -> Response:
-    """Answer the last message from the sources; each `[n]` of the text has its annotation, which leads to the page.
+    """Answer the last question from the sources; each `[n]` of the text has its annotation, which leads to the page.
 
     With `"stream": true` the chunks end with one that holds the annotations and, under `whosays`, the record.
     """
@@ -160,14 +188,20 @@ async def complete(asked: ChatCompletionRequest, request: Request, desk: TheDesk
     return JSONResponse(head | {"object": "chat.completion", "choices": [choice], "whosays": answer.to_json()})
 
 
-def turns(messages: Sequence[ChatMessage]) -> tuple[str, list[Turn]]:
-    """The question that the messages end in, and the turns before it; raises BadQuestion for another end."""
+def turns(messages: Sequence[UserMessage | OtherMessage]) -> tuple[str, list[Turn]]:
+    """The last question of a user, and the turns before it; raises BadQuestion where nobody asks anything."""
     said = [message for message in messages if message.role in ("user", "assistant")]
-    if not said or said[-1].role != "user":
-        raise BadQuestion("The last message is not a user's.", hint="End the messages with the question.")
+    while said and said[-1].role != "user":
+        said.pop()
+    if not said:
+        raise BadQuestion("There is no message of a user.", hint='Put the question into one: {"role": "user", ...}.')
     pairs = itertools.pairwise(said)
-    history = [Turn(a.text, b.text) for a, b in pairs if (a.role, b.role) == ("user", "assistant")]
-    return said[-1].text, history
+    history = [Turn(_words(a), _words(b)) for a, b in pairs if (a.role, b.role) == ("user", "assistant")]
+    return _words(said[-1]), history
+
+
+def _words(message: UserMessage | OtherMessage) -> str:
+    return message.content if isinstance(message.content, str) else "\n".join(part.text for part in message.content)
 
 
 def url_citations(answer: Answer) -> list[dict[str, Any]]:

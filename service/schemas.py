@@ -75,6 +75,7 @@ def whole_number(value: object) -> object:
 
 
 HowMany = Annotated[int, Field(ge=1, le=MOST_HITS), BeforeValidator(whole_number)]
+NO_NUL = r"^[^\u0000]*$"
 SPEAKS: dict[str, JsonValue] = {"minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
 """What is documented of a question; rag itself refuses one that does not keep to it."""
 
@@ -87,7 +88,9 @@ ONE_EVENT = {
     },
 }
 
-Pattern = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(is_text)]
+Pattern = Annotated[
+    str, Field(min_length=1, max_length=300, json_schema_extra={"pattern": NO_NUL}), AfterValidator(is_text)
+]
 
 
 class SearchRequest(BaseModel):
@@ -110,7 +113,9 @@ class SearchRequest(BaseModel):
 class AskRequest(SearchRequest):
     """A question, with the turns that came before it."""
 
-    model: str | None = Field(default=None, description="One of the models of `GET /v1/models`, else the first.")
+    model: str | None = Field(
+        default=None, min_length=1, description="One of the models of `GET /v1/models`, else the first."
+    )
     history: list[Turn] = Field(
         default=[], max_length=MOST_TURNS, description="The conversation so far, oldest turn first."
     )
@@ -119,9 +124,8 @@ class AskRequest(SearchRequest):
     @field_validator("history")
     @classmethod
     def _is_text(cls, history: list[Turn]) -> list[Turn]:
-        # JSON can spell half a surrogate pair ("\ud800"), which has no UTF-8; of the question, rag says so itself.
-        if any("\ud800" <= mark <= "\udfff" for turn in history for mark in turn.question + turn.answer):
-            raise ValueError("a turn holds a lone surrogate, which is not text")
+        for turn in history:
+            is_text(turn.question + turn.answer)
         return history
 
 

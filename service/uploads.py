@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path as File
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from rag.errors import SourceUnknown
 from service.guard import Admin
-from service.jobs import Job, Uploads
+from service.jobs import DOCUMENTED_NAME, Job, Uploads
 from service.problems import documented
+from service.sandbox import OF_CONTENT_TYPES
 
 router = APIRouter()
 
+DOCUMENT = {"schema": {"type": "string", "format": "binary"}}
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "The document itself; its format is that of the name's ending, else of the content type.",
-        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        "description": "The document itself; under a name with a known ending it may be sent as any type.",
+        "content": dict.fromkeys(OF_CONTENT_TYPES, DOCUMENT),
     }
 }
+BEGUN: dict[int | str, dict[str, Any]] = {
+    202: {
+        "description": "The job that was begun.",
+        "headers": {"Location": {"description": "Where the job is.", "schema": {"type": "string"}}},
+        "links": {"job": {"operationId": "show_job", "parameters": {"job": "$response.body#/id"}}},
+    }
+}
+
+Name = Annotated[str, Path(json_schema_extra={"pattern": DOCUMENTED_NAME})]
 
 
 def _uploads(request: Request) -> Uploads:
@@ -35,11 +46,11 @@ TheUploads = Annotated[Uploads, Depends(_uploads)]
 @router.put(
     "/v1/sources/{source:path}",
     status_code=202,
-    responses=documented(401, 403, 409, 413, 415, 422, 503),
+    responses=BEGUN | documented(401, 403, 409, 413, 415, 422, 503),
     openapi_extra=BODY,
     summary="Upload a document",
 )
-async def put_source(source: str, request: Request, response: Response, _: Admin, uploads: TheUploads) -> Job:
+async def put_source(source: Name, request: Request, response: Response, _: Admin, uploads: TheUploads) -> Job:
     """Index a document under this name, in the place of the one that had it; takes the key of an admin.
 
     The name takes the ending of the content type where it has none that is read. Poll the job: once it is `done`, the
@@ -61,7 +72,7 @@ async def put_source(source: str, request: Request, response: Response, _: Admin
 @router.delete(
     "/v1/sources/{source:path}",
     status_code=202,
-    responses=documented(401, 403, 404, 409, 503),
+    responses=BEGUN | documented(401, 403, 404, 409, 503),
     summary="Remove an uploaded document",
 )
 def delete_source(source: str, response: Response, _: Admin, uploads: TheUploads) -> Job:
@@ -79,7 +90,7 @@ def show_job(job: str, _: Admin, uploads: TheUploads) -> Job:
     return uploads.job(job)
 
 
-async def _receive(request: Request, staged: Path) -> None:
+async def _receive(request: Request, staged: File) -> None:
     with staged.open("wb") as file:
         async for piece in request.stream():
             await run_in_threadpool(file.write, piece)

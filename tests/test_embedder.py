@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -32,8 +33,6 @@ SEEDS = Path(__file__).resolve().parent.parent / "seeds"
 
 @pytest.fixture(scope="module")
 def converted() -> Embedder:
-    import os
-
     return open_embedder(load_settings(os.environ))
 
 
@@ -103,3 +102,36 @@ def test_nothing_that_reports_its_use_is_loaded() -> None:
         "assert sys.modules.get('openvino_telemetry') is None"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_models_that_are_opened_at_once_leave_the_locale_as_it_was() -> None:
+    script = (
+        "import locale, os\nfrom concurrent.futures import ThreadPoolExecutor\n"
+        "from rag.settings import load_settings\nfrom rag.wiring import open_embedder, open_reader\n"
+        "settings, before = load_settings(os.environ), locale.setlocale(locale.LC_ALL)\n"
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "    list(pool.map(lambda opened: opened(settings), [open_embedder, open_reader] * 6))\n"
+        "assert locale.setlocale(locale.LC_ALL) == before"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+
+
+def test_a_model_can_be_converted_after_another_was_opened(tmp_path: Path) -> None:
+    script = (
+        "import os, sys\nfrom pathlib import Path\nfrom rag.settings import load_settings\n"
+        "from rag.wiring import open_embedder\nopen_embedder(load_settings(os.environ))\n"
+        "assert 'openvino.tools.ovc' not in sys.modules\n"
+        "from rag.backends.sentence_transformers import BUNDLED, convert\n"
+        f"assert (convert(BUNDLED, Path({str(tmp_path)!r})) / 'model.bin').is_file()"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_an_embedder_for_questions_gives_the_same_vectors(converted: Embedder) -> None:
+    settings = load_settings(os.environ)
+    cache = Path(settings.embedding.cache).expanduser()
+    folder = cache / "models" / converted.digest
+    asking = OpenVinoEmbedder(folder, cache / "compiled", for_questions=True)
+    questions = ["Who founded Scale AI?", "When?", "How much did Meta pay for its stake in the company, and why?"]
+    for question in questions:
+        assert np.allclose(asking.embed_question(question), converted.embed_question(question), atol=1e-4)

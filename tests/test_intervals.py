@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eval import intervals
-from eval.intervals import Interval, auroc, auroc_interval, mean_interval, ratio_interval
+from eval.intervals import (
+    Interval,
+    auroc,
+    auroc_interval,
+    mean_interval,
+    paired_interval,
+    permutation_p,
+    ratio_interval,
+)
 
 few = st.lists(st.integers(-3, 3).map(float), min_size=1, max_size=12)
 
@@ -147,3 +155,43 @@ def test_a_ratio_is_never_nan(pairs: list[tuple[int, int]]) -> None:
     interval = ratio_interval(parts, wholes)
     assert 0 <= interval.low <= interval.high <= 1
     assert interval.value == sum(parts) / sum(wholes)
+
+
+# ---- two runs over the same cases ----------------------------------------------------------------
+
+
+def mean_of(values: Sequence[float]) -> intervals.Statistic:
+    told = np.array(values)
+    return lambda cases: told[cases].mean(axis=-1)
+
+
+def test_a_difference_has_the_interval_of_the_pairs_and_not_that_of_the_runs() -> None:
+    hard_and_easy = [0.0, 1.0] * 20
+    better = [value + 0.1 for value in hard_and_easy]
+    interval = paired_interval(mean_of([*better, *hard_and_easy]), 40)
+    assert interval == Interval(*[pytest.approx(0.1)] * 3, 40)  # type: ignore[list-item]
+
+
+def test_permutations_are_all_tried_where_they_are_few() -> None:
+    # Of the 8 ways to swap three pairs, 2 give a difference as great as 1.
+    assert permutation_p(mean_of([1, 1, 1, 0, 0, 0]), 3) == pytest.approx(2 / 8)
+    assert permutation_p(mean_of([1, 0, 1, 1, 0, 1]), 3) == 1
+    assert permutation_p(mean_of([1, 0]), 1) == 1
+
+
+def test_chance_hardly_gives_ten_changes_that_all_point_one_way() -> None:
+    now, then = [1.0] * 40, [0.0] * 10 + [1.0] * 30
+    p = permutation_p(mean_of([*now, *then]), 40)
+    assert p == pytest.approx(2 / 2**10, abs=0.002)
+    assert p == permutation_p(mean_of([*now, *then]), 40)
+
+
+@pytest.mark.usefixtures("few_resamples")
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=9))
+def test_a_run_held_against_another_is_the_other_way_round_the_other_way_round(pairs: list[tuple[int, int]]) -> None:
+    now, then = [float(a) for a, _ in pairs], [float(b) for _, b in pairs]
+    there, back = (paired_interval(mean_of(both), len(pairs)) for both in ([*now, *then], [*then, *now]))
+    assert there.value == pytest.approx(-back.value)
+    assert there.low - 1e-9 <= there.value <= there.high + 1e-9
+    assert 0 < permutation_p(mean_of([*now, *then]), len(pairs)) <= 1

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import re
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,8 +19,10 @@ from urllib.parse import quote
 
 import httpx
 import numpy as np
+import openai
 import pytest
 import uvicorn
+from mcp import Client
 
 from rag.records import Answer, Answered, Event, Found, Passage, Sentence, Source, Token, Withheld
 from rag.settings import ServiceSettings, Settings
@@ -178,6 +184,62 @@ def test_the_page_loads_nothing_from_elsewhere_and_holds_no_inline_script_or_sty
 
 
 # ---- asking and reading ------------------------------------------------------------------------------------------
+
+
+# Chromium keeps no body of a stream that it could give afterwards, so what the page reads is read beside it.
+HEAR = """() => {
+    const plain = window.fetch
+    window.fetch = async (...asked) => {
+        const response = await plain(...asked)
+        if (String(asked[0]).endsWith("v1/ask")) window.heard = response.clone().text()
+        return response
+    }
+}"""
+
+
+def openais_record(url: str, question: str) -> Any:
+    client = openai.OpenAI(base_url=f"{url}/v1", api_key="none needed", max_retries=0)
+    messages: Any = [{"role": "user", "content": question}]
+    return (client.chat.completions.create(model="builtin", messages=messages).model_extra or {})["whosays"]
+
+
+def mcps_record(url: str, question: str) -> Any:
+    async def talk() -> Any:
+        async with Client(f"{url}/mcp") as client:
+            return (await client.call_tool("ask", {"question": question})).structured_content
+
+    # Playwright keeps a loop running in this thread.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, talk()).result()
+
+
+def last_event(streamed: str) -> Any:
+    name, data = streamed.strip().rpartition("\n\n")[2].split("\n")
+    assert name == "event: answer"
+    return json.loads(data.removeprefix("data: "))
+
+
+def curls_record(url: str, question: str) -> Any:
+    body = json.dumps({"question": question, "stream": True})
+    command = ["curl", "-sN", f"{url}/v1/ask", "-H", "Content-Type: application/json", "-d", body]
+    return last_event(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.mark.parametrize(
+    "question", ["Who founded Scale AI?", "What was Scale AI's last valuation?", "How many moons has Jupiter?"]
+)
+def test_openais_client_mcps_client_curl_and_the_page_get_one_record(
+    seeds: str, open_page: Callable[..., Page], question: str
+) -> None:
+    page = open_page(seeds)
+    page.evaluate(HEAR)
+    ask(page, question)
+    pages = last_event(page.evaluate("() => window.heard"))
+    records = [get(seeds, question) for get in (record, openais_record, mcps_record, curls_record)]
+    for each in (pages, *records):
+        assert each.pop("timings_ms")["total"] > 0
+    assert records == [pages] * 4
+    assert unnumbered(page.inner_text(".prose")) == unnumbered(pages["text"])
 
 
 def test_an_answer_is_the_record_and_a_chip_opens_its_sentence(seeds: str, open_page: Callable[..., Page]) -> None:

@@ -54,7 +54,16 @@ def test_a_possessive_ends_a_name() -> None:
             "In which year was Acme launched, and by whom?",
             ["In which year was Acme launched?", "By whom was Acme launched?"],
         ),
-        ("Who founded Acme and how much is it worth?", ["Who founded Acme?", "How much is it worth founded Acme?"]),
+        ("Who founded Acme and how much is it worth?", ["Who founded Acme?", "How much is Acme worth?"]),
+        (
+            "How many shops does Acme own, and what is its target for Bolt?",
+            ["How many shops does Acme own?", "What is Acme's target for Bolt?"],
+        ),
+        (
+            "Who are the chairs of Acme, Bolt and Cord?",
+            ["Who is the chair of Acme?", "Who is the chair of Bolt?", "Who is the chair of Cord?"],
+        ),
+        ("Who are the chairs of Acme?", ["Who are the chairs of Acme?"]),
     ],
 )
 def test_a_many_part_question_is_split(question: str, expected: list[str]) -> None:

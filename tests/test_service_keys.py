@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import re
 import stat
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +58,18 @@ def test_what_is_no_key_is_not_found(keys: KeyFile, wrong: str) -> None:
     assert keys.find(wrong) is None
     assert keys.find(secret[:-1]) is None
     assert keys.find(f"{secret}x") is None
+
+
+def test_a_key_is_compared_with_every_other_in_constant_time_and_the_search_ends_early_nowhere() -> None:
+    (find,) = ast.parse(textwrap.dedent(inspect.getsource(KeyFile.find))).body
+    assert isinstance(find, ast.FunctionDef)
+    (loop,) = (step for step in find.body if isinstance(step, ast.For))
+    assert not [step for step in ast.walk(loop) if isinstance(step, ast.Return | ast.Break | ast.Continue)]
+    (check,) = loop.body
+    assert isinstance(check, ast.If) and isinstance(check.test, ast.BoolOp)
+    # The comparison comes first: whether a key is revoked does not decide whether it is compared.
+    assert ast.unparse(check.test.values[0]) == "hmac.compare_digest(key.sha256, digest)"
+    assert "digest = _digest(" in ast.unparse(find.body[1])
 
 
 def test_a_spoilt_file_of_keys_lets_nobody_in(keys: KeyFile) -> None:

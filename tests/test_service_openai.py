@@ -14,7 +14,7 @@ import pytest
 
 from rag.errors import ModelUnreachable
 from rag.records import Event, Found, Token
-from service.openai import ChatMessage, turns
+from service.openai import ChatCompletionRequest, turns
 from tests.conftest import settings_for
 from tests.test_service import QUESTIONS, Process, ask, assert_problem, process, scripted, timeless
 
@@ -90,12 +90,14 @@ def test_earlier_messages_are_the_history(client: openai.OpenAI) -> None:
 
 
 def test_messages_become_turns_and_a_question() -> None:
-    def said(*messages: str) -> list[ChatMessage]:
+    def understood(*messages: str) -> tuple[str, list[tuple[str, str]]]:
         roles = {"u": "user", "a": "assistant", "s": "system"}
-        return [ChatMessage(role=roles[text[0]], content=text) for text in messages]  # type: ignore[arg-type]
+        sent = {"messages": [{"role": roles[text[0]], "content": text} for text in messages]}
+        question, history = turns(ChatCompletionRequest.model_validate(sent).messages)
+        return question, [(turn.question, turn.answer) for turn in history]
 
-    question, history = turns(said("s", "u1", "a1", "u2", "u3", "a3", "a4", "u4"))
-    assert (question, [(turn.question, turn.answer) for turn in history]) == ("u4", [("u1", "a1"), ("u3", "a3")])
+    assert understood("s", "u1", "a1", "u2", "u3", "a3", "a4", "u4") == ("u4", [("u1", "a1"), ("u3", "a3")])
+    assert understood("u1", "a1", "s") == ("u1", [])
 
 
 def test_the_models_are_listed(client: openai.OpenAI) -> None:
@@ -108,7 +110,9 @@ def test_errors_reach_the_client_with_their_status(client: openai.OpenAI, servic
     with pytest.raises(openai.UnprocessableEntityError, match="empty"):
         client.chat.completions.create(model="builtin", messages=asking(" "))
     with service.client() as plain:
-        for body in ({"messages": []}, {"messages": [{"role": "assistant", "content": "That."}]}, {}):
+        empty = {"role": "user", "content": [{"type": "text", "text": " "}]}
+        bodies = [{"messages": messages} for messages in ([], asking("Who?")[:1], [empty, *asking("Who?")])]
+        for body in (*bodies, {"messages": [{"role": "user", "content": []}]}, {}):
             response = plain.post("/v1/chat/completions", json=body)
             assert_problem(response, 422, response.json()["code"])
 

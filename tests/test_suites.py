@@ -75,7 +75,7 @@ class ScriptedAnswerer:
     settings: Settings
     script: Mapping[str, tuple[str, tuple[str, ...]]]
 
-    def ask(self, question: str, history: Sequence[Turn] = ()) -> Answer:
+    def ask(self, question: str, history: Sequence[Turn] = (), *, sources: Sequence[str] = ()) -> Answer:
         if question not in self.script:
             return Answer(question, "not_in_sources", "The sources do not say.")
         short, quotes = self.script[question]
@@ -651,7 +651,7 @@ def test_a_wrong_command_gets_one_message_and_exit_code_2(
 def test_every_suite_of_the_command_has_its_place() -> None:
     assert list(SUITES) == [
         "squad", "neighbours", "nq", "hotpotqa", "musique", "clapnq", "fool-me-twice", "contradictions",
-        "rewriting",
+        "rewriting", "mtrag", "wice", "bipia", "multihop-rag", "ramdocs", "beir",
     ]  # fmt: skip
 
 

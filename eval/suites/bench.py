@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Any, Protocol, TypeVar
 
+from eval.suites.data import evenly
 from rag.records import Answer, Hit, Reading, Support, Turn
 from rag.settings import Settings
 
@@ -40,8 +42,8 @@ class Retrieves(Protocol):
 class Answers(Protocol):
     """Answers from an index."""
 
-    def ask(self, question: str, history: Sequence[Turn] = ()) -> Answer:
-        """The answer to a question."""
+    def ask(self, question: str, history: Sequence[Turn] = (), *, sources: Sequence[str] = ()) -> Answer:
+        """The answer to a question, from the sources named where there are any."""
 
     def close(self) -> None:
         """Let go of the index."""
@@ -63,7 +65,10 @@ def silent(what: str, done: int, of: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """One measuring; `limit` bounds the questions of each suite, `claims` is the file of made contradictions."""
+    """One measuring; `limit` bounds the questions of each suite, `claims` is the file of made contradictions.
+
+    What is left of a suite is drawn by `seed`, or evenly spaced where that is None.
+    """
 
     data: Path
     work: Path
@@ -72,6 +77,13 @@ class Bench:
     limit: int | None = None
     claims: Path | None = None
     report: Report = silent
+    seed: int | None = None
+
+    def some(self, items: Sequence[T]) -> list[T]:
+        """At most `limit` of the items, in their order."""
+        if self.seed is None or self.limit is None or self.limit >= len(items):
+            return evenly(items, self.limit)
+        return [items[place] for place in sorted(Random(self.seed).sample(range(len(items)), self.limit))]
 
     def each(self, items: Sequence[T], what: str) -> Iterator[T]:
         """The items one by one, told to whoever looks on."""

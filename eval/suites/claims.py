@@ -13,7 +13,7 @@ from typing import Literal, cast, get_args
 
 from eval.intervals import mean_interval
 from eval.suites.bench import Bench
-from eval.suites.data import evenly, find, load_lines, shaped
+from eval.suites.data import find, load_lines, shaped
 from eval.suites.figures import Figure
 from rag.errors import BadInput
 from rag.records import Support
@@ -44,7 +44,7 @@ class LabelledClaim:
 
 def measure_fool_me_twice(bench: Bench) -> list[Figure]:
     """How often "supported" is likelier than "contradicted" exactly where the evidence supports the claim."""
-    claims = evenly(load_fool_me_twice(find(bench.data, FOOL_ME_TWICE)), bench.limit)
+    claims = bench.some(load_fool_me_twice(find(bench.data, FOOL_ME_TWICE)))
     right = [
         (support.supported > support.contradicted) == (claim.label == "supported")
         for claim, support in zip(claims, _verified(bench, claims, "FoolMeTwice"), strict=True)
@@ -59,7 +59,7 @@ def measure_contradictions(bench: Bench) -> list[Figure]:
     """
     if bench.claims is None:
         raise BadInput("The suite contradictions has no claims.", hint="Name their file: --claims FILE.jsonl")
-    claims = evenly(load_claims(bench.claims), bench.limit)
+    claims = bench.some(load_claims(bench.claims))
     alarms = [support.contradicted for support in _verified(bench, claims, "Contradictions")]
     calm = [alarm for claim, alarm in zip(claims, alarms, strict=True) if claim.label == "supported"]
     if not calm or all(claim.label != "contradicted" for claim in claims):

@@ -15,7 +15,7 @@ from pathlib import Path
 from eval.intervals import mean_interval, ratio_interval
 from eval.suites.bench import Answers, Bench
 from eval.suites.corpus import Corpus, Text, indexed
-from eval.suites.data import evenly, find, load_lines, shaped
+from eval.suites.data import find, load_lines, shaped
 from eval.suites.figures import Figure
 from rag.records import Answer, Citation
 
@@ -60,7 +60,7 @@ def measure(bench: Bench) -> list[Figure]:
     answerable = load_questions(find(bench.data, ANSWERABLE))
     unanswerable = load_questions(find(bench.data, UNANSWERABLE))
     corpus = indexed(bench, "clapnq", [question.passage for question in answerable + unanswerable])
-    asked, asked_in_vain = evenly(answerable, bench.limit), evenly(unanswerable, bench.limit)
+    asked, asked_in_vain = bench.some(answerable), bench.some(unanswerable)
     with closing(bench.engines.answerer(corpus.settings)) as answerer:
         answers = _asked(bench, answerer, asked, "ClapNQ, answerable")
         answers_in_vain = _asked(bench, answerer, asked_in_vain, "ClapNQ, unanswerable")

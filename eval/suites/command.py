@@ -1,25 +1,46 @@
-"""`python -m eval.suites NAME...` measures; `python -m eval.suites table FILE` prints the rows of BENCHMARKS.md."""
+"""Public benchmarks: `whosays eval --suite NAME`, and for several at a time `python -m eval.suites NAME...`.
+
+`python -m eval.suites table FILE` prints the rows of BENCHMARKS.md.
+"""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from eval.suites import claims, clapnq, multihop, neighbours, nq, rewriting, squad
+from eval.suites import (
+    beir,
+    bipia,
+    claims,
+    clapnq,
+    mtrag,
+    multihop,
+    neighbours,
+    news,
+    nq,
+    ramdocs,
+    rewriting,
+    squad,
+    wice,
+)
 from eval.suites.bench import Bench, Engines
 from eval.suites.figures import Figure, Measured, check_results, markdown_rows, merge_results, read_results
+from eval.suites.published import BESIDE, UNKNOWN, Beside
 from rag.errors import BadInput, WhosaysError
 from rag.settings import load_settings
+from rag.wiring import open_answerer, open_reader, open_retriever
 
 SUITES: Mapping[str, Callable[[Bench], list[Figure]]] = {
     "squad": squad.measure,
@@ -31,8 +52,20 @@ SUITES: Mapping[str, Callable[[Bench], list[Figure]]] = {
     "fool-me-twice": claims.measure_fool_me_twice,
     "contradictions": claims.measure_contradictions,
     "rewriting": rewriting.measure,
+    "mtrag": mtrag.measure,
+    "wice": wice.measure,
+    "bipia": bipia.measure,
+    "multihop-rag": news.measure,
+    "ramdocs": ramdocs.measure,
+    "beir": beir.measure,
 }
 """The suites by name, in the order in which they run and stand in the table."""
+
+OTHER_NAMES = {"nq-oracle": "nq"}
+SEPARATE = ("multihop-rag", "ramdocs", "beir")
+"""What `all` leaves out: their data are got and kept apart from those of the others."""
+
+REAL = Engines(open_reader, open_reader, open_retriever, open_answerer)
 
 WIDTH = 110
 
@@ -55,15 +88,54 @@ def main(arguments: Sequence[str], engines: Engines) -> int:
     return 0
 
 
+def run_suite(
+    name: str, data: Path, limit: int | None, seed: int, out: Path | None, as_json: bool, engines: Engines = REAL
+) -> None:
+    """Measure one suite and print its figures, the published ones beside them, and where the protocols differ.
+
+    `data` is the folder of the suite's files, or that of all suites; `limit` questions are drawn by `seed`. With `out`
+    the figures are merged into a file, with `as_json` they are printed as JSON alone. Raises WhosaysError.
+    """
+    suite = OTHER_NAMES.get(name, name)
+    if suite not in SUITES:
+        raise BadInput(f"There is no suite {name!r}.", hint=f"There are: {', '.join((*SUITES, *OTHER_NAMES))}.")
+    if not data.is_dir():
+        raise BadInput(f"There is no folder {data}.", hint="--data takes the folder of the suite's files.")
+    if out:
+        check_results(out)
+    words = ["whosays", "eval", "--suite", name, "--data", "DIR"]
+    words += ["--limit", str(limit), "--seed", str(seed)] if limit else []
+    bars = _Bars(quiet=as_json)
+    with _working_folder(None) as work, bars.shown():
+        settings = load_settings(os.environ)
+        bench = Bench(data, work, settings, engines, limit, report=bars.report, seed=seed)
+        measured = Measured(suite, shlex.join(words), tuple(SUITES[suite](bench)))
+    if out:
+        merge_results(out, measured)
+    beside = _comparable(measured)
+    if as_json:
+        record = asdict(measured) | {"settings": settings.to_json(), **asdict(beside)}
+        sys.stdout.write(json.dumps(record, ensure_ascii=False, indent=2) + "\n")
+        return
+    console = _console()
+    _print_figures(console, measured, targets=False)
+    _print_beside(console, beside)
+
+
+def _comparable(measured: Measured) -> Beside:
+    """The published figures of what was measured."""
+    beside = BESIDE.get(measured.suite, UNKNOWN)
+    names = {figure.name for figure in measured.figures}
+    return Beside(tuple(row for row in beside.rows if row.figure in names), beside.differs)
+
+
 def _measure(options: argparse.Namespace, engines: Engines) -> None:
     names = _named(options.names, has_claims=options.claims is not None)
     if not options.data.is_dir():
         raise BadInput(f"There is no folder {options.data}.", hint="--data takes the folder of the benchmarks' files.")
     if options.out:
         check_results(options.out)
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=WIDTH)
+    console = _console()
     bars = _Bars()
     with _working_folder(options.index_cache) as work:
         settings = load_settings(os.environ)
@@ -77,12 +149,13 @@ def _measure(options: argparse.Namespace, engines: Engines) -> None:
 
 
 def _named(names: Sequence[str], *, has_claims: bool) -> list[str]:
-    """The suites to run, in the table's order; `all` leaves out what has no file of claims, and says so."""
+    """The suites to run, in the table's order; `all` leaves out what has no files here, and says so."""
     if "all" not in names:
         return [name for name in SUITES if name in names]
     if not has_claims:
         sys.stderr.write("Left out: contradictions, which needs --claims FILE.jsonl.\n")
-    return [name for name in SUITES if has_claims or name != "contradictions"]
+    sys.stderr.write(f"Left out: {', '.join(SEPARATE)}, whose data lie apart; name them.\n")
+    return [name for name in SUITES if name not in SEPARATE and (has_claims or name != "contradictions")]
 
 
 def _command(name: str, options: argparse.Namespace) -> str:
@@ -110,10 +183,10 @@ def _working_folder(kept: Path | None) -> Iterator[Path]:
 class _Bars:
     """A bar for each thing that a suite does, with the time left, where a person looks on."""
 
-    def __init__(self) -> None:
+    def __init__(self, quiet: bool = False) -> None:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._progress = Progress(*columns, console=console, transient=True, disable=quiet or not console.is_terminal)
         self._tasks: dict[str, TaskID] = {}
 
     @contextlib.contextmanager
@@ -132,15 +205,35 @@ class _Bars:
         self._progress.update(self._tasks[what], completed=done, total=of)
 
 
-def _print_figures(console: Console, measured: Measured) -> None:
+def _console() -> Console:
+    """Standard output, of a width of its own where it is no terminal."""
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=WIDTH)
+
+
+def _print_figures(console: Console, measured: Measured, *, targets: bool = True) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold", show_header=True)
     table.add_column(measured.suite)
-    for column in ("measured, 95 %", "n", "target"):
+    for column in ("measured, 95 %", "n", *(["target"] if targets else [])):
         table.add_column(column, justify="right", no_wrap=True)
     for figure in measured.figures:
-        table.add_row(figure.name, figure.measured, f"{figure.n:,}", figure.aim)
+        table.add_row(figure.name, figure.measured, f"{figure.n:,}", *([figure.aim] if targets else []))
     console.print(table)
     console.print()
+
+
+def _print_beside(console: Console, beside: Beside) -> None:
+    if beside.rows:
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+        for column in ("published", "by", "value", "source"):
+            table.add_column(column, justify="right" if column == "value" else "left", overflow="fold")
+        for row in beside.rows:
+            table.add_row(row.figure, row.system, f"{row.value:.3f}", row.source)
+        console.print(table)
+    else:
+        console.print("Published figures to compare with: none known.")
+    if beside.differs:
+        console.print(f"\nWhere the protocol differs: {beside.differs}")
 
 
 def _print_rows(path: Path) -> None:

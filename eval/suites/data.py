@@ -16,10 +16,14 @@ T = TypeVar("T")
 
 
 def find(data: Path, name: str) -> Path:
-    """The file of this name below the data's folder, or the same with `.gz`; raises BadInput."""
+    """The file of this name below the data's folder, or the same with `.gz`; raises BadInput.
+
+    The data's folder may be that of all benchmarks, or the one in which the file itself lies.
+    """
     if not data.is_dir():
         raise BadInput(f"There is no folder {data}.", hint="--data takes the folder that holds the benchmarks' files.")
-    for path in (data / f"{name}.gz", data / name):
+    alone = Path(name).name
+    for path in (data / f"{name}.gz", data / name, data / f"{alone}.gz", data / alone):
         if path.is_file():
             return path
     raise BadInput(

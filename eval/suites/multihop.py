@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from eval.intervals import mean_interval
 from eval.suites.bench import Bench
 from eval.suites.corpus import Corpus, Text, all_words, indexed, ranked, widened
-from eval.suites.data import evenly, find, load_json, shaped
+from eval.suites.data import find, load_json, shaped
 from eval.suites.figures import Figure
 from rag.records import Hit
 from rag.wiring import open_store
@@ -109,7 +109,7 @@ def _measure(bench: Bench, name: str, task: Task) -> list[Figure]:
     ours: list[float] = []
     plain: list[float] = []
     with open_store(settings).snapshot() as snapshot:
-        for question in bench.each(evenly(task.questions, bench.limit), name):
+        for question in bench.each(bench.some(task.questions), name):
             wanted = _sources(corpus, question)
             ours.append(recall(ranked(retriever.retrieve(question.text, snapshot), DEPTH), wanted))
             by_words = best_by_words(snapshot, question.text, settings.search.top_k)

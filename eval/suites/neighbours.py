@@ -12,7 +12,7 @@ from collections import Counter
 
 from eval.intervals import auroc_interval
 from eval.suites.bench import Bench
-from eval.suites.data import evenly, find
+from eval.suites.data import find
 from eval.suites.figures import Figure
 from eval.suites.spans import holds_answer
 from eval.suites.squad import FILE, Article, Paragraph, Question, chosen, load_articles, scores_of
@@ -36,7 +36,7 @@ def measure(bench: Bench) -> list[Figure]:
     reader = bench.engines.reader(bench.settings)
     positives: list[float] = []
     negatives: list[float] = []
-    for article, own, question in bench.each(evenly(cases[::EVERY], bench.limit), "Neighbours"):
+    for article, own, question in bench.each(bench.some(cases[::EVERY]), "Neighbours"):
         other = neighbour(article, own, question)
         if other is None:
             continue

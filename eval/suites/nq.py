@@ -15,7 +15,7 @@ from pathlib import Path
 from eval.intervals import mean_interval
 from eval.suites.bench import Bench
 from eval.suites.corpus import Corpus, Text, indexed, ranked, widened
-from eval.suites.data import evenly, find, load_lines, shaped
+from eval.suites.data import find, load_lines, shaped
 from eval.suites.figures import Figure
 from eval.suites.spans import exact_match, holds_answer
 from rag.wiring import open_store
@@ -38,7 +38,7 @@ def measure(bench: Bench) -> list[Figure]:
     """How high the gold passage ranks, and how often the answerer's short answer is right."""
     questions = load_questions(find(bench.data, FILE))
     corpus = indexed(bench, "nq", [question.gold for question in questions])
-    some = evenly(questions, bench.limit)
+    some = bench.some(questions)
     return _ranking(bench, corpus, some) + _answering(bench, corpus, some)
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from eval.intervals import ratio_interval
 from eval.suites.bench import Bench
-from eval.suites.data import evenly, find, load_json, load_lines, shaped
+from eval.suites.data import find, load_json, load_lines, shaped
 from eval.suites.figures import Figure
 from rag.converse import standalone
 from rag.errors import BadInput
@@ -86,7 +86,7 @@ def measure(bench: Bench) -> list[Figure]:
         sets |= {"CAsT 2019": load_cast_2019(bench.data), "CAsT 2020": load_cast_2020(find(bench.data, CAST_2020))}
     figures = []
     for name, asked in sets.items():
-        rows = [words_of(follow_up) for follow_up in bench.each(evenly(asked, bench.limit), name)]
+        rows = [words_of(follow_up) for follow_up in bench.each(bench.some(asked), name)]
         figures += figures_of(name, rows)
     return figures
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from eval.intervals import auroc_interval, mean_interval
 from eval.suites.bench import Bench, Reads
-from eval.suites.data import evenly, find, load_json, shaped
+from eval.suites.data import find, load_json, shaped
 from eval.suites.figures import Figure
 from eval.suites.spans import best_f1
 from rag.errors import BadInput
@@ -74,7 +74,7 @@ def measure(bench: Bench) -> list[Figure]:
     articles = load_articles(find(bench.data, FILE))
     choice = chosen(bench)
     reader = bench.engines.reader(bench.settings)
-    pairs = evenly(_pairs(articles[1::2]), bench.limit)
+    pairs = bench.some(_pairs(articles[1::2]))
     asked = [ask(reader, question, paragraph) for paragraph, question in bench.each(pairs, "SQuAD 2.0")]
     positives = [row.scores[choice.score] for row in asked if row.answerable]
     negatives = [row.scores[choice.score] for row in asked if not row.answerable]
@@ -94,7 +94,7 @@ def chosen(bench: Bench) -> Choice:
     """The score and threshold with the best F1 on the articles to tune on; of equals the first score."""
     articles = load_articles(find(bench.data, FILE))
     reader = bench.engines.reader(bench.settings)
-    pairs = evenly(_pairs([articles[place] for place in TUNING_PLACES if place < len(articles)]), bench.limit)
+    pairs = bench.some(_pairs([articles[place] for place in TUNING_PLACES if place < len(articles)]))
     asked = [ask(reader, question, paragraph) for paragraph, question in bench.each(pairs, "Choosing the threshold")]
     return max((best_threshold(asked, score) for score in SCORES), key=lambda choice: choice.f1)
 

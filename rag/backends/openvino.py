@@ -28,12 +28,19 @@ SPAN_ENDS = 20  # the best starts and ends that are paired
 SPAN_TOKENS = 40  # the longest span
 SPANS = 8  # of one passage
 INSTALL_AGAIN = "Install Whosays again."
+CONVERTER = "openvino.tools.ovc"
+# OpenVINO sets the locale of the process while it reads a model, and back: two at a time leave it set, and what Python
+# then opens without naming an encoding is read as ASCII.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class OpenVinoEmbedder:
-    """The converted model that lies in `folder`; compiled code is kept in `compiled`. Safe for several threads."""
+    """The converted model that lies in `folder`; compiled code is kept in `compiled`. Safe for several threads.
 
-    def __init__(self, folder: Path, compiled: Path) -> None:
+    One `for_questions` opens faster and takes less memory, and embeds many texts more slowly.
+    """
+
+    def __init__(self, folder: Path, compiled: Path, *, for_questions: bool = False) -> None:
         try:
             card = json.loads((folder / "embedder.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
@@ -46,7 +53,7 @@ class OpenVinoEmbedder:
         self._tokenizer_file = folder / "tokenizer.json"
         self._tokenizer = _tokenizer(self._tokenizer_file)
         self._tokenizer.enable_truncation(card["max_tokens"])
-        self._engine = _Engine(folder / "model.xml", compiled)
+        self._engine = _Engine(folder / "model.xml", compiled, "LATENCY" if for_questions else "THROUGHPUT")
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One unit vector a text, float32; texts longer than the model reads are cut."""
@@ -112,7 +119,7 @@ class OpenVinoReader:
         self.digest: str = card["sha256"]["reader.bin"]
         self._tokenizer = _tokenizer(words.parent / "tokenizer.json")
         self._tokenizer.enable_truncation(READ_AT_MOST, strategy="longest_first")
-        self._engine = _Engine(folder / "reader.xml", compiled)
+        self._engine = _Engine(folder / "reader.xml", compiled, "THROUGHPUT")
 
     def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
         """What each passage's text says to the question, in the order of the passages."""
@@ -185,24 +192,21 @@ def best_spans(logits: NDArray[np.float32], encoding: Encoding) -> tuple[AnswerS
 
 
 class _Engine:
-    """A compiled model with a queue of two streams for each thread."""
+    """A compiled model with a queue for each thread; `hint` is for the least latency or the most throughput."""
 
-    def __init__(self, model: Path, compiled: Path) -> None:
-        # OpenVINO reports its use over the network when it finds this package; None makes it "not installed".
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-        try:
-            import openvino
-        except ModuleNotFoundError as missing:
-            raise BackendMissing(f"Models need {missing.name}.", hint=f"pip install {missing.name}") from missing
+    def __init__(self, model: Path, compiled: Path, hint: str) -> None:
+        openvino = _openvino()
         # Measured: bf16 is three times as fast as float32 with AMX (cosine 0.9999), and a third slower without.
         precision = "bf16" if _has_amx() else "f32"
         options = {
-            "PERFORMANCE_HINT": "THROUGHPUT",
+            "PERFORMANCE_HINT": hint,
             "INFERENCE_PRECISION_HINT": precision,
             "CACHE_DIR": str(compiled / precision),
+            "CACHE_MODE": "OPTIMIZE_SIZE",  # the weights stay in the model's file, and are mapped from there
         }
         try:
-            self._model = openvino.Core().compile_model(model, "CPU", options)
+            with _ONE_AT_A_TIME:
+                self._model = openvino.Core().compile_model(model, "CPU", options)
         except RuntimeError as error:
             raise _damaged(model.parent) from error
         self._queues = threading.local()
@@ -227,6 +231,24 @@ class _Engine:
         except BaseException:
             del self._queues.queue  # Ctrl-C leaves its requests busy for ever
             raise
+
+
+def _openvino() -> Any:
+    """The library without its model converter, whose import costs as much as all the rest."""
+    # OpenVINO reports its use over the network when it finds this package; None makes it "not installed".
+    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+    with _ONE_AT_A_TIME:
+        left_out = CONVERTER not in sys.modules
+        if left_out:
+            sys.modules[CONVERTER] = None  # type: ignore[assignment]
+        try:
+            import openvino
+        except ModuleNotFoundError as missing:
+            raise BackendMissing(f"Models need {missing.name}.", hint=f"pip install {missing.name}") from missing
+        finally:
+            if left_out:
+                del sys.modules[CONVERTER]
+    return openvino
 
 
 def _tokenizer(path: Path) -> Any:

@@ -128,6 +128,7 @@ def _write(name: str, digest: str, source: Path, folder: Path) -> None:
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import openvino
     import torch
+    from openvino.tools.ovc import convert_model
 
     model = _load(source)
 
@@ -147,7 +148,7 @@ def _write(name: str, digest: str, source: Path, folder: Path) -> None:
     inputs = {"input_ids": example["input_ids"], "attention_mask": example["attention_mask"]}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every Python branch; the parity test watches the result
-        converted = openvino.convert_model(Embedding().eval(), example_input=inputs)
+        converted = convert_model(Embedding().eval(), example_input=inputs)
     openvino.save_model(converted, folder / "model.xml", compress_to_fp16=False)
     model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
     card = {

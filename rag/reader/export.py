@@ -58,6 +58,7 @@ def export(network: Network, folder: Path) -> None:
     # OpenVINO's converter reports its use over the network when it finds this package; None makes it "not installed".
     sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     import openvino
+    from openvino.tools.ovc import convert_model
 
     example = {
         "vectors": torch.zeros(2, 12, WIDTH),
@@ -66,7 +67,7 @@ def export(network: Network, folder: Path) -> None:
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # tracing warns of every Python branch; the parity test watches the result
-        converted = openvino.convert_model(network, example_input=example)
+        converted = convert_model(network, example_input=example)
     openvino.save_model(converted, folder / "reader.xml", compress_to_fp16=True)
     constants = _constants(folder)
     parameters = {}
