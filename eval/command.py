@@ -68,9 +68,7 @@ def evaluate(
     worst: Annotated[int, typer.Option(metavar="N", min=0, help="List the N surest of them.", show_default=False)] = 0,
     against: Annotated[Path | None, typer.Option(metavar="RUN", help="Compare with an earlier run.")] = None,
     gate: Annotated[Path | None, typer.Option(metavar="TOML", help="Exit with 1 where the run does not pass.")] = None,
-    risk: Annotated[
-        float, typer.Option(metavar="SHARE", help="Wrong answers a threshold may give.")
-    ] = RISK,
+    risk: Annotated[float, typer.Option(metavar="SHARE", help="Wrong answers a threshold may give.")] = RISK,
     workers: Annotated[int, typer.Option(metavar="N", min=1, max=64, help="Questions at a time.")] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run that was interrupted.")] = False,
     suite: Annotated[
