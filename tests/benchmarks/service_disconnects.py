@@ -24,7 +24,7 @@ import httpx
 
 from tests.benchmarks.service_children import resident_mb, service_over_seeds
 
-QUESTION = "What was Scale AI's last valuation, and how much may Meta invest in Scale AI?"
+QUESTION = "Who founded Scale AI?"
 BODY = json.dumps({"question": QUESTION, "stream": True}).encode()
 HEAD = "POST /v1/ask HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: "
 REQUEST = f"{HEAD}{len(BODY)}\r\n\r\n".encode() + BODY

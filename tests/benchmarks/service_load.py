@@ -29,10 +29,11 @@ AT_ONCE = 8
 
 @dataclass(frozen=True)
 class Told:
-    """What the tool said: milliseconds and status of each response."""
+    """What the tool said: milliseconds of each answer, statuses of all responses, and seconds until the last."""
 
     answered: tuple[float, ...]
     statuses: Counter[str]
+    seconds: float
 
     def quantile(self, share: float) -> float:
         """The time within which so large a share was answered with 200."""
@@ -45,7 +46,8 @@ def hey(url: str, connections: int, *bound: str) -> Told:
     done = subprocess.run([*command, "-d", BODY, f"{url}/v1/ask"], capture_output=True, text=True, check=True)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     answered = sorted(float(row["response-time"]) * 1000 for row in rows if row["status-code"] == "200")
-    return Told(tuple(answered), Counter(row["status-code"] for row in rows))
+    last = max((float(row["offset"]) + float(row["response-time"]) for row in rows), default=0.0)
+    return Told(tuple(answered), Counter(row["status-code"] for row in rows), last)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -64,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for connections in map(int, options.connections.split(",")):
             told = hey(running.url, connections, "-z", f"{options.seconds}s")
             times = " ".join(f"{told.quantile(share):7.0f}" for share in (0.5, 0.95, 0.99))
-            rate = len(told.answered) / options.seconds
+            rate = len(told.answered) / max(told.seconds, options.seconds)
             print(f"{connections:11} {rate:9.1f} {times}  {dict(told.statuses)}")
         if options.questions:
             measure_memory(running.url, running.child.pid, options.questions)
