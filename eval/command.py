@@ -22,6 +22,7 @@ from eval.cases import KINDS, SPLITS, Case, load_cases
 from eval.compare import Comparison, check_comparable, compare
 from eval.files import Unfinished, read_run
 from eval.gate import Gate, read_gate, reasons
+from eval.html import check_html, write_html
 from eval.provenance import Origin, digest, machine, versions
 from eval.report import WIDTH, print_comparison, print_gate, print_report, print_wrong
 from eval.run import RISK, Result, Run, run
@@ -91,12 +92,12 @@ def evaluate(
     if not 0 <= risk <= 1:
         raise BadInput(f"--risk is {risk:g}.", hint="Use a share from 0 to 1, such as 0.1.")
     wanted = _Wanted(gold, settings, split, tuple(kind or ()), risk, workers, quiet=as_json)
+    if html:
+        check_html(html)
     bars = _Bars(gate, against)
     out = _place(out, gold, wanted.created, resume, as_json)
     finished, record, source_text = _measured(wanted, out, resume, bars)
     if html:
-        from eval.html import write_html
-
         write_html(record, source_text, html)
     listed = finished.worst(worst) if worst else finished.wrong if wrong else ()
     _tell(finished, listed, record, bars, as_json, [path for path in (html, out) if path])

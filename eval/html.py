@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.util
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,11 +80,19 @@ class LostRow:
     count: int
 
 
+def check_html(path: Path) -> None:
+    """Raise BackendMissing or BadInput where a page could not be written later, after a long run."""
+    if not all(importlib.util.find_spec(name) for name in ("jinja2", "matplotlib")):
+        raise BackendMissing("The report needs jinja2 and matplotlib.", hint='pip install "whosays[eval]"')
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise BadInput(f"The report cannot be written to {path}.", hint="Name a file in a folder that is there.")
+
+
 def write_html(run_record: Record, source_text: Callable[[str], str], path: Path) -> None:
     """Write the page of a run file's record; equal records give equal bytes.
 
-    `source_text` gives a source's text by its name or raises SourceUnknown. Raises BackendMissing without the packages
-    of the extra `eval`, and BadInput where the file cannot be written.
+    `source_text` gives a source's text by its name or raises SourceUnknown. Raises BadInput where the file cannot be
+    written.
     """
     page = render(run_record, source_text)
     try:
@@ -94,10 +104,8 @@ def write_html(run_record: Record, source_text: Callable[[str], str], path: Path
 
 def render(run_record: Record, source_text: Callable[[str], str]) -> str:
     """The page of a run file's record, as `write_html` writes it."""
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ModuleNotFoundError as missing:
-        raise BackendMissing("The report needs jinja2.", hint='pip install "whosays[eval]"') from missing
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=True,

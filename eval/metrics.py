@@ -8,7 +8,7 @@ recall are those of Manning, Raghavan and Schütze, "Introduction to Information
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,7 +156,7 @@ def retrieved(case: Case, trace: Trace, source_text: Callable[[str], str]) -> di
         return {}
     hits = [(found.source, found.start, found.end) for found in trace.found]
     spans = [
-        [(item.source, start, start + len(item.quote)) for start in _places(item.quote, source_text(item.source))]
+        [(item.source, start, start + len(item.quote)) for start in places(item.quote, source_text(item.source))]
         for item in case.evidence
     ]
     return retrieval(span_ranks(spans, hits))
@@ -173,14 +173,22 @@ def faults(case: Case, answer: Answer) -> tuple[str, ...]:
         return () if refused else ("answered, though the sources do not say",)
     if refused:
         return ("refused, though the sources say",)
-    # "[5]" is a citation's number and must not pass for the figure 5.
-    text = re.sub(r"\[\d+\]", " ", answer.text)
-    missing = [group for group in case.any_of if not any(holds(text, string) for string in group)]
-    forbidden = [string for string in case.none_of if holds(text, string)]
+    forbidden = [string for string in case.none_of if holds(without_numbers(answer.text), string)]
     return (
-        *(f"holds none of: {' | '.join(group)}" for group in missing),
+        *(f"holds none of: {' | '.join(group)}" for group in lacking(case.any_of, answer.text)),
         *(f"holds what it must not: {string}" for string in forbidden),
     )
+
+
+def lacking(groups: Sequence[Sequence[str]], text: str) -> list[Sequence[str]]:
+    """The groups of gold strings of which an answer's text holds none."""
+    plain = without_numbers(text)
+    return [group for group in groups if not any(holds(plain, string) for string in group)]
+
+
+def without_numbers(text: str) -> str:
+    """An answer's text without its citations' numbers: "[5]" must not pass for the figure 5."""
+    return re.sub(r"\[\d+\]", " ", text)
 
 
 def short_exact_match(case: Case, answer: Answer) -> Share:
@@ -200,6 +208,11 @@ def short_token_f1(case: Case, answer: Answer) -> Share:
     """
     golds = _short_golds(case)
     return Share(best_f1(answer.short or "", golds), 1) if golds else NOTHING
+
+
+def places(quote: str, text: str) -> list[int]:
+    """Every offset at which the quote stands in the text."""
+    return [match.start() for match in re.finditer(f"(?={re.escape(quote)})", text)]
 
 
 def span_exactness(answer: Answer, source_text: Callable[[str], str]) -> Share:
@@ -234,7 +247,7 @@ def citation_precision(case: Case, answer: Answer, source_text: Callable[[str], 
     spans = [
         (item.source, start, start + len(item.quote))
         for item in case.evidence
-        for start in _places(item.quote, source_text(item.source))
+        for start in places(item.quote, source_text(item.source))
     ]
     return _share(
         any(source == citation.source and citation.start < end and start < citation.end for source, start, end in spans)
@@ -304,8 +317,3 @@ def _is_exact(citation: Citation, source_text: Callable[[str], str]) -> bool:
         return False
     # A negative start would count from the end, and could hit by luck.
     return 0 <= citation.start < citation.end <= len(text) and text[citation.start : citation.end] == citation.quote
-
-
-def _places(quote: str, text: str) -> list[int]:
-    """Every offset at which the quote stands in the text."""
-    return [match.start() for match in re.finditer(f"(?={re.escape(quote)})", text)]

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rag.errors import BackendMissing
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -34,7 +32,7 @@ class Plot:
 
 
 def plots(run: Record) -> list[Plot]:
-    """The plots for which a run holds figures; raises BackendMissing without matplotlib."""
+    """The plots for which a run holds figures."""
     sums = run["summary"]
     made = (
         _per_kind(run["kinds"]),
@@ -160,11 +158,9 @@ def _latency(stages: Mapping[str, Record]) -> Plot | None:
 
 def _plot(name: str, title: str, draw: Callable[[Axes], None], note: str, says: str) -> Plot:
     """The plot that `draw` puts on a pair of axes."""
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as missing:
-        raise BackendMissing("The plots need matplotlib.", hint='pip install "whosays[eval]"') from missing
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
     marks: Any = {"text.color": INK, "axes.labelcolor": SOFT, "xtick.color": LINE, "ytick.color": LINE}
     marks |= LOOK | {"xtick.labelcolor": INK, "ytick.labelcolor": INK, "axes.edgecolor": LINE}
     with mpl.rc_context(marks):

@@ -7,12 +7,12 @@ a passage found, a sentence read or a citation has it where the two overlap.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from eval.metrics import lacking, places
 from rag.errors import SourceUnknown
 from rag.values import holds
 
@@ -114,8 +114,7 @@ def gold_places(item: Record, source_text: Callable[[str], str]) -> list[Span]:
     except SourceUnknown:
         return []
     quote = item["quote"]
-    found = re.finditer(f"(?={re.escape(quote)})", text)
-    return [(item["source"], match.start(), match.start() + len(quote)) for match in found]
+    return [(item["source"], start, start + len(quote)) for start in places(quote, text)]
 
 
 def overlaps(row: Record, places: Iterable[Span]) -> bool:
@@ -127,8 +126,7 @@ def _lacking(case: Record, answer: Record) -> list[Sequence[str]]:
     """The groups of wordings of which the answer holds none; all of them where it is a refusal."""
     if answer["outcome"] == "not_in_sources":
         return list(case["any_of"])
-    text = re.sub(r"\[\d+\]", " ", answer["text"])
-    return [group for group in case["any_of"] if not any(holds(text, wording) for wording in group)]
+    return lacking(case["any_of"], answer["text"])
 
 
 def _furthest(group: Sequence[str], known: Sequence[Fate]) -> Stage:

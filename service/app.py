@@ -37,18 +37,25 @@ from service.pages import page_routes
 from service.problems import all_kinds, documented, respond_with_problems
 from service.processes import serve_together
 from service.schemas import EXAMPLE_ANSWER, NO_NUL, Problem
+from service.traces import Traces
 
 logger = logging.getLogger(__name__)
 
 KEY = {"type": "http", "scheme": "bearer", "description": "A key that `whosays keys add` made."}
 MAX_BODY_BYTES = 1_000_000
 SECONDS_TO_FINISH = 10
+MOST_PROCESSES = 64
 
 
 def create_app(settings: Settings, open_answerer: Callable[[Settings], Answerer] = open_answerer) -> FastAPI:
     """The application, which opens its answerer when it starts and, failing that, at the first request that can."""
     if settings.service.workers < 1:
         raise BadSettings("service.workers is 0.", hint="Use 1 or more.")
+    if settings.service.processes > MOST_PROCESSES:
+        raise BadSettings(
+            f"service.processes is {settings.service.processes:,}; {MOST_PROCESSES} is the most.",
+            hint="Use about as many as there are cores: each holds models of some 400 MB.",
+        )
     app = Application(
         title="Whosays",
         version=version("whosays"),
@@ -63,13 +70,15 @@ def create_app(settings: Settings, open_answerer: Callable[[Settings], Answerer]
     app.state.keys_required = keys_required(settings.service)  # a wrong setting shows now, not at the first request
     desk = Desk(settings, open_answerer)
     metrics = Metrics(settings, lambda: desk.under_way)
-    desk.on_answer = metrics.answer
-    app.state.desk, app.state.metrics, app.state.uploads = desk, metrics, Uploads(settings)
+    traces = Traces()
+    desk.on_answer = (metrics.answer, traces.answered)
+    app.state.desk, app.state.metrics, app.state.traces = desk, metrics, traces
+    app.state.uploads = Uploads(settings)
     # The last added is the outermost: who asks is settled before a body is read.
     app.add_middleware(BodyLimit, MAX_BODY_BYTES, settings.service.max_upload_mb * 1_000_000)
     app.add_middleware(Guard, settings)
     respond_with_problems(app)
-    app.add_middleware(Envelope, metrics)
+    app.add_middleware(Envelope, metrics, traces)
     for router in (page_routes(), routes.router, openai.router, uploads.router, metrics_routes):
         app.include_router(router)
 
@@ -123,6 +132,8 @@ def _listener(service: ServiceSettings) -> socket.socket:
 @contextlib.asynccontextmanager
 async def _open_and_close(app: FastAPI) -> AsyncIterator[None]:
     desk: Desk = app.state.desk
+    traces: Traces = app.state.traces
+    traces.open()
     try:
         await asyncio.to_thread(desk.answerer)
     except WhosaysError as error:
@@ -133,6 +144,7 @@ async def _open_and_close(app: FastAPI) -> AsyncIterator[None]:
         yield
     await asyncio.to_thread(desk.close)
     await asyncio.to_thread(uploaded.close)
+    await asyncio.to_thread(traces.close)
 
 
 class Application(FastAPI):

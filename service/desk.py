@@ -46,7 +46,7 @@ class Desk:
         self.settings = settings
         offered = (settings.model, *(name.strip() for name in settings.service.models.split(",")))
         self.models = tuple(dict.fromkeys(filter(None, offered)))
-        self.on_answer: Callable[[Answer], None] = lambda _: None
+        self.on_answer: Sequence[Callable[[Answer], None]] = ()
         self._open = open_answerer
         self._answerers: dict[str, Answerer] = {}
         self._lock = threading.Lock()
@@ -134,7 +134,8 @@ class Desk:
             answerer.close()
 
     def _note(self, answer: Answer) -> None:
-        self.on_answer(answer)
+        for told in self.on_answer:
+            told(answer)
         fields = {"outcome": answer.outcome, "model": answer.model, "answer_ms": answer.timings_ms.get("total")}
         if self.settings.service.log_questions == "yes":
             fields["question"] = answer.question

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.journal import current_request
 from service.metrics import Metrics
 from service.problems import CLIENT_CLOSED
+from service.traces import Traces
 
 logger = logging.getLogger(__name__)
 
@@ -30,9 +31,10 @@ NOT_KEPT = ("/v1/", "/mcp", "/metrics")
 class Envelope:
     """The outermost layer of the application."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, traces: Traces) -> None:
         self._app = app
         self._metrics = metrics
+        self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, and what it is answered with back."""
@@ -57,13 +59,15 @@ class Envelope:
             await send(message)
 
         token = current_request.set(request_id)
-        try:
-            await self._app(scope, receive, addressed)
-        finally:
-            seconds = time.perf_counter() - begun
-            # The route's pattern, not the path: names of sources are nobody's business in a log.
-            route = getattr(scope.get("route"), "path", "other")
-            self._metrics.request(scope["method"], route, status, seconds)
-            fields = {"method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1)}
-            logger.info("request", extra={"fields": fields})
-            current_request.reset(token)
+        with self._traces.request(scope, request_id):
+            try:
+                await self._app(scope, receive, addressed)
+            finally:
+                seconds = time.perf_counter() - begun
+                # The route's pattern, not the path: names of sources are nobody's business in a log.
+                route = getattr(scope.get("route"), "path", "other")
+                self._metrics.request(scope["method"], route, status, seconds)
+                self._traces.responded(scope["method"], route, status)
+                fields = {"method": scope["method"], "route": route, "status": status, "ms": round(seconds * 1000, 1)}
+                logger.info("request", extra={"fields": fields})
+                current_request.reset(token)

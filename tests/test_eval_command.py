@@ -150,6 +150,13 @@ def test_a_missing_index_is_told(place: Path) -> None:
     assert [path.name for path in place.iterdir()] == ["gold.jsonl"]
 
 
+@pytest.mark.parametrize("page", ["nowhere/report.html", "."])
+def test_a_report_that_cannot_be_written_is_told_before_anything_is_asked(index: Path, place: Path, page: str) -> None:
+    with pytest.raises(BadInput, match="The report cannot be written"):
+        invoke("gold.jsonl", "--index", str(index), "--html", page)
+    assert not (place / ".runs").exists()
+
+
 def test_a_case_that_fails_is_printed_and_gives_its_exit_code(index: Path, place: Path) -> None:
     too_long = GOLD[1] | {"question": "Why? " * 20_000}
     (place / "gold.jsonl").write_text(json.dumps(too_long), "utf-8")

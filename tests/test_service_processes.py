@@ -8,12 +8,16 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 
+from rag.errors import BadSettings
+from service.app import create_app
 from service.processes import alive
+from tests.conftest import settings_for
 from tests.test_service import Process, ask, process, timeless
 from tests.test_service_uploads import FOUNDED, QUESTION, finished, with_uploads
 
@@ -105,3 +109,9 @@ def test_when_the_first_process_ends_all_do(two: tuple[Process, str], how: signa
     assert not any(map(alive, others))
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{running.url}/healthz")
+
+
+def test_more_processes_than_any_machine_holds_are_refused(seeds_index: Path) -> None:
+    settings = settings_for(seeds_index)
+    with pytest.raises(BadSettings, match=r"service\.processes is 100,000; 64 is the most"):
+        create_app(replace(settings, service=replace(settings.service, processes=100_000)))
