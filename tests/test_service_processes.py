@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -115,3 +116,21 @@ def test_more_processes_than_any_machine_holds_are_refused(seeds_index: Path) ->
     settings = settings_for(seeds_index)
     with pytest.raises(BadSettings, match=r"service\.processes is 100,000; 64 is the most"):
         create_app(replace(settings, service=replace(settings.service, processes=100_000)))
+
+
+def test_a_process_that_dies_is_replaced_and_no_more_counted_as_busy(two: tuple[Process, str]) -> None:
+    running, _ = two
+    answered_by(running, QUESTION, 8)
+    before = children(running)
+    assert len(before) == 2
+    os.kill(min(before), signal.SIGKILL)
+    replaced = threading.Event()
+    for _ in range(600):
+        now = children(running)
+        if len(now) == 2 and min(before) not in now:
+            break
+        replaced.wait(0.1)
+    assert len(now) == 2 and now != before
+    answered_by(running, QUESTION, 8)
+    with running.client() as client:
+        assert "\nwhosays_questions_under_way 0.0\n" in client.get("/metrics").text

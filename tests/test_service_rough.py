@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.benchmarks.service_disconnects import emptied, leave_all
 from tests.benchmarks.service_fuzz import MAKERS, fuzz, request
 from tests.conftest import settings_for
 from tests.test_service import Process, ask, process
@@ -32,3 +33,12 @@ def test_a_malformed_request_is_made_from_its_seed_and_number_alone() -> None:
     made = [request(3, number) for number in range(len(MAKERS) * 3)]
     assert made == [request(3, number) for number in range(len(MAKERS) * 3)]
     assert len({hashlib.sha256(each).hexdigest() for each in made}) > len(MAKERS) * 2
+
+
+def test_askers_who_go_in_mid_answer_leave_their_places_free(service: Process) -> None:
+    read = leave_all(service.url, 7, range(30))
+    assert any(each.startswith(b"HTTP/1.1 200") for each in read) and not all(read)
+    with service.client() as client:
+        assert emptied(client)
+        assert ask(client, "Who founded Scale AI?")["citations"]
+    assert "Traceback" not in service.log.read_text()
