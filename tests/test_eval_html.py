@@ -302,7 +302,7 @@ def test_the_filters_narrow_the_cases_and_say_how_many_are_left(
     assert visible(page) == []
     assert page.is_visible("#none")
     page.click("[type=reset]")
-    page.wait_for_function("document.querySelectorAll('details.case[hidden]').length === 0")
+    sync_api.expect(page.locator("details.case[hidden]")).to_have_count(0)
 
 
 def test_a_stage_shows_the_cases_that_it_lost(attacked: Record, open_report: Callable[..., Any]) -> None:
@@ -310,9 +310,7 @@ def test_a_stage_shows_the_cases_that_it_lost(attacked: Record, open_report: Cal
     for link in page.locator("a[data-stage]").all():
         count = int(link.evaluate("link => link.parentElement.querySelector('.n').textContent"))
         link.click()
-        page.wait_for_function(
-            "count => document.querySelectorAll('details.case:not([hidden])').length === count", arg=count
-        )
+        sync_api.expect(page.locator("details.case:not([hidden])")).to_have_count(count)
 
 
 def test_a_case_opens_by_its_address_and_a_number_leads_to_the_quote(

@@ -267,11 +267,11 @@ def test_an_answer_is_the_record_and_a_chip_opens_its_sentence(seeds: str, open_
     assert page.locator(".source-text").evaluate("view => view.textContent") == source
 
     page.keyboard.press("n")
-    page.wait_for_function("quote => document.querySelector('mark')?.textContent === quote", arg=third["quote"])
+    sync_api.expect(page.locator("mark").first).to_have_text(third["quote"])
     assert page.locator(".prose a.chip[aria-current]").all_inner_texts() == ["3"]
     for _ in range(2):
         page.keyboard.press("ArrowLeft")
-    page.wait_for_function("quote => document.querySelector('mark')?.textContent === quote", arg=first["quote"])
+    sync_api.expect(page.locator("mark").first).to_have_text(first["quote"])
     page.keyboard.press("Escape")
     assert page.locator("#pane").is_hidden()
     assert page.evaluate("document.activeElement.className") == "chip"
@@ -352,7 +352,7 @@ def test_a_follow_up_is_read_with_what_came_before_and_a_link_reopens_both(
     settled(other, 2)
     assert other.inner_text(".turn:nth-child(2) .short") == "2016"
     page.go_back()
-    page.wait_for_function("document.querySelectorAll('.turn').length === 1")
+    sync_api.expect(page.locator(".turn")).to_have_count(1)
 
 
 def test_an_answer_is_copied_with_its_sources(seeds: str, open_page: Callable[..., Page]) -> None:
@@ -385,10 +385,7 @@ def test_a_span_far_into_a_long_source_is_marked_and_in_sight(odd: str, open_pag
     assert marked(page) == text[start:end]
     assert page.locator(".block").count() > 2
     assert page.locator(".source-text").evaluate("view => view.textContent") == text
-    page.wait_for_function(
-        "() => { const at = document.querySelector('mark').getBoundingClientRect(); "
-        "return at.top > 0 && at.bottom < innerHeight }"
-    )
+    sync_api.expect(page.locator("mark").first).to_be_in_viewport()
 
 
 # ---- what a scripted answer can show -----------------------------------------------------------------------------
