@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from rag.check import Checker, Finding
 from rag.cite import Draft, Part, Quote
 from rag.errors import ContextTooSmall
-from rag.prompt import AGAIN, Numbered, Prompt, prompt, rewriting
+from rag.prompt import AGAIN, Numbered, Prompt, bearing, prompt, rewriting
 from rag.protocols import LanguageModel
 from rag.records import Hit, Message, Turn
 from rag.replies import Reply, Statement
@@ -77,11 +77,13 @@ class Generator:
         if any(said.draft or said.refuses for said in first):
             yield from (said for said in first if not said.draft and not said.refuses)
             return
-        again = (*made.messages, Message("assistant", reply), Message("user", AGAIN))
-        if sum(self._model.count_tokens(message.text) for message in again) > room:
+        # The second time only what can bear a claim is shown: a model that repeated an order has other lines to say.
+        sound = bearing(made, question, facts)
+        again = (*sound.messages, Message("assistant", reply), Message("user", AGAIN))
+        if not sound.sentences or sum(self._model.count_tokens(message.text) for message in again) > room:
             yield from first
             return
-        second = [self._checked(statement, made, question) for statement, _ in self._statements(again)]
+        second = [self._checked(statement, sound, question) for statement, _ in self._statements(again)]
         yield from second or first
 
     def rewrite(self, question: str, history: Sequence[Turn]) -> str | None:

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from rag.instructions import states_nothing
 from rag.records import REFUSAL, Hit, Message, Sentence, Turn
 
 SYSTEM = f"""You answer a question from numbered lines that are quoted from sources, and from nothing else.
@@ -70,6 +71,11 @@ def prompt(
         if sentences and sum(count(message.text) for message in made.messages) <= room:
             return made
     return None
+
+
+def bearing(made: Prompt, question: str, facts: Sequence[str]) -> Prompt:
+    """The prompt without the sentences that bear no claim, orders and questions among them; ids stay as they were."""
+    return _prompt(question, [each for each in made.sentences if not states_nothing(each.text, question)], facts)
 
 
 def numbered(hits: Sequence[Hit]) -> list[Numbered]:

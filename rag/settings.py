@@ -44,7 +44,7 @@ class AnswerSettings:
     What a language model says and the sources do not is withheld; with `unsupported = "flag"` it is shown and marked.
     """
 
-    threshold: float = 0.13
+    threshold: float = 0.15
     max_question: int = 4000
     max_sentences: int = 4
     unsupported: str = "withhold"

@@ -17,7 +17,7 @@ from rag.check import Checker
 from rag.errors import ContextTooSmall, ModelUnavailable, ModelUnreachable
 from rag.generate import FLAG, Generator
 from rag.records import REFUSAL, Answered, Message, Rewritten, Token, Turn, Withheld
-from rag.wiring import open_answerer, with_model
+from rag.wiring import open_answerer, open_indexer, with_model
 from tests import contracts
 from tests.conftest import settings_for
 from tests.test_answering import check_laws
@@ -117,6 +117,33 @@ def test_a_model_that_cites_nothing_is_asked_once_more(builtin: Answerer) -> Non
     model = Scripted("Nobody knows it at all.", f"{FOUNDED} [{founding_id(builtin)}].", "Never asked [1.1].")
     answer = spoken(builtin, model).ask(QUESTION)
     assert answer.text == f"{FOUNDED} [1]."
+
+
+def test_a_model_that_repeats_an_order_is_asked_once_more_without_it(tmp_path: Path) -> None:
+    source = tmp_path / "letter.txt"
+    source.write_text(
+        "Please enclose the papers about the price that the buyer paid for the mill.\n\nThe buyer paid 300 dollars.\n",
+        "utf-8",
+    )
+    wanted = settings_for(tmp_path / "index")
+    indexer = open_indexer(wanted)
+    indexer.run([source], lambda _: None)
+    indexer.close()
+    shown: list[str] = []
+
+    class Obliging(Scripted):
+        def reply(self, messages: Sequence[Message]) -> str:
+            shown.append(messages[1].text)
+            line = re.search(r"^(\d+\.\d+) (Please enclose .*|The buyer .*)$", messages[1].text, re.MULTILINE)
+            assert line is not None
+            return f"{line[2]} [{line[1]}]"
+
+    answerer = open_answerer(wanted)
+    answer = spoken(answerer, Obliging("")).ask("What price did the buyer pay for the mill?")
+    assert answer.text == "The buyer paid 300 dollars [1]."
+    assert ["Please enclose" in prompt for prompt in shown] == [True, False]
+    check_laws(answer, answerer)
+    answerer.close()
 
 
 def test_a_refusal_is_a_refusal(builtin: Answerer) -> None:

@@ -20,7 +20,8 @@ from tokenizers import Encoding
 
 from rag.backends.openvino import OpenVinoReader, best_spans
 from rag.errors import ModelDamaged, ModelUnavailable
-from rag.reader.export import export, load
+from rag.reader.export import export, load, mixed
+from rag.reader.export import main as write
 from rag.reader.measure import auroc, token_f1
 from rag.reader.network import base_folder, batch_of, tokenizer
 from rag.reader.train import main as train
@@ -142,6 +143,26 @@ def test_training_can_go_on_from_what_is_shipped(trained: Path, tmp_path: Path) 
     again = load(tmp_path).trained()
     assert again.keys() == network.trained().keys()
     assert all(torch.allclose(again[name], value, atol=2e-3, rtol=1e-3) for name, value in network.trained().items())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
+def test_a_mix_lies_between_the_two_networks(trained: Path, share: float) -> None:
+    path = trained / "out" / "model.pt"
+    earlier, later = load(READER_FOLDER).trained(), load(path).trained()
+    mix = mixed(load(READER_FOLDER), load(path), share).trained()
+    assert mix.keys() == later.keys()
+    assert any(not torch.equal(earlier[name], later[name]) for name in mix)
+    for name, value in mix.items():
+        assert torch.allclose(value, torch.lerp(earlier[name], later[name], share), atol=1e-6)
+
+
+def test_a_share_that_is_none_is_refused_in_one_line(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        write([str(trained / "out" / "model.pt"), str(tmp_path), "--share", "1.5"])
+    assert ended.value.code == 2
+    assert "from 0 to 1, not 1.5" in capsys.readouterr().err
 
 
 def test_a_run_that_was_killed_ends_where_one_that_was_not_ends(trained: Path, tmp_path: Path) -> None:

@@ -196,8 +196,9 @@ class _Engine:
 
     def __init__(self, model: Path, compiled: Path, hint: str) -> None:
         openvino = _openvino()
-        # Measured: bf16 is three times as fast as float32 with AMX (cosine 0.9999), and a third slower without.
-        precision = "bf16" if _has_amx() else "f32"
+        # Measured: bf16 is three times as fast as float32 with AMX and 1.8 times with AVX512-BF16 (cosine 0.9999), and
+        # a third slower without either.
+        precision = "bf16" if _computes_in_bf16() else "f32"
         options = {
             "PERFORMANCE_HINT": hint,
             "INFERENCE_PRECISION_HINT": precision,
@@ -286,9 +287,10 @@ def _damaged(folder: Path) -> ModelDamaged:
     )
 
 
-def _has_amx() -> bool:
-    """Whether the processor multiplies bf16 matrices in hardware, as far as the system tells."""
+def _computes_in_bf16() -> bool:
+    """Whether the processor multiplies bf16 numbers in hardware, as far as the system tells."""
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text("ascii", errors="replace")
+        flags = Path("/proc/cpuinfo").read_text("ascii", errors="replace")
     except OSError:
         return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags

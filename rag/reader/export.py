@@ -1,5 +1,7 @@
 """`python -m rag.reader.export MODEL.pt FOLDER`: a trained network to what the project ships.
 
+With `--mix EARLIER` the average of the trained network and the one that its training began from is written.
+
 Writes the network for OpenVINO with fp16 weights, without the word vectors, and `card.json` with their digests.
 """
 
@@ -28,9 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m rag.reader.export", description=__doc__.split("\n")[0])
     parser.add_argument("model", type=Path, help="model.pt or checkpoint.pt of a training run")
     parser.add_argument("folder", type=Path, help="where reader.xml, reader.bin and card.json go")
+    parser.add_argument("--mix", type=Path, metavar="EARLIER", help="the network that the training began from")
+    parser.add_argument("--share", type=float, default=0.6, help="of the trained network in the mix, 0 to 1")
     options = parser.parse_args(arguments)
+    if not 0 <= options.share <= 1:
+        parser.error(f"--share takes a number from 0 to 1, not {options.share}")
+    network = load(options.model)
+    if options.mix is not None:
+        network = mixed(load(options.mix), network, options.share)
     options.folder.mkdir(parents=True, exist_ok=True)
-    export(load(options.model), options.folder)
+    export(network, options.folder)
     size = sum((options.folder / name).stat().st_size for name in FILES)
     print(f"{options.folder}: {size / 1e6:.1f} MB")
 
@@ -51,6 +60,18 @@ def load(path: Path) -> Network:
         state = torch.load(path, map_location="cpu", weights_only=True)
     network.load_state_dict(state.get("network", state), strict=False)
     return network.eval()
+
+
+def mixed(earlier: Network, trained: Network, share: float) -> Network:
+    """The trained network with each parameter moved back towards the one that its training began from.
+
+    Such a mix does better on texts unlike the training's (Wortsman et al. 2022, "Robust fine-tuning of zero-shot
+    models", section 3); `share` is that of the trained one, from 0 to 1.
+    """
+    before = earlier.trained()
+    state = {name: before[name] * (1 - share) + value * share for name, value in trained.trained().items()}
+    trained.load_state_dict(state, strict=False)
+    return trained
 
 
 def export(network: Network, folder: Path) -> None:

@@ -87,7 +87,7 @@ def training_examples(data: Path, answered: int, unanswered: int, seed: int) -> 
         spoilt = _SPOILS[kind](article, place, asked, chance)
         if spoilt is not None:
             examples.append(spoilt)
-    examples += 2 * people_s_own(data, training=True, seed=seed)
+    examples += 3 * people_s_own(data, training=True, seed=seed)
     chance.shuffle(examples)
     return examples
 

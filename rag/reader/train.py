@@ -142,9 +142,10 @@ def _bfloat16(device: str) -> bool:
     if device == "cuda":
         return True
     try:
-        return "amx_bf16" in Path("/proc/cpuinfo").read_text("ascii", errors="replace")
+        flags = Path("/proc/cpuinfo").read_text("ascii", errors="replace")
     except OSError:
         return False
+    return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
 def _train(network: Network, batches: Sequence[Sequence[Item]], device: str, options: argparse.Namespace) -> None:
