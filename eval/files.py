@@ -55,15 +55,20 @@ class Unfinished:
         return {result.case.id: result for result in done if result.answer}
 
     def begin(self, done: Mapping[str, Result]) -> None:
-        """Open the file with what is done already; raises BadInput where that cannot be."""
+        """Open the file with what is done already; raises BadInput where that cannot be.
+
+        Until all of it is written, the file of the run that broke off stays as it was.
+        """
+        draft = self.path.with_name(self.path.name + ".draft")
         try:
             self.out.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("w", encoding="utf-8")
+            self._file = draft.open("w", encoding="utf-8")
         except OSError as error:
             raise unwritable(self.out, error) from error
         self._line({"version": FORMAT, **self._origin.to_json()})
         for result in done.values():
             self.add(result)
+        draft.replace(self.path)
 
     def add(self, result: Result) -> None:
         """Keep a case that is done."""

@@ -201,6 +201,21 @@ def test_a_run_that_broke_off_is_continued_with_the_same_results(tmp_path: Path)
     assert read_run(tmp_path / "run.json") == json.loads(json.dumps(asked().to_json(ORIGIN)))
 
 
+def test_a_break_while_a_run_is_continued_loses_nothing(tmp_path: Path) -> None:
+    unfinished = broken_off(tmp_path / "run.json")
+    kept = unfinished.path.read_bytes()
+
+    class Interrupted(dict[str, Result]):
+        def values(self) -> Any:
+            yield from list(super().values())[:1]
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        unfinished.begin(Interrupted(unfinished.resume(CASES)))
+    unfinished.close()
+    assert unfinished.path.read_bytes() == kept
+
+
 def test_a_line_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
     unfinished = broken_off(tmp_path / "run.json", CASES[:2])
     text = unfinished.path.read_text("utf-8")
