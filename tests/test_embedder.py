@@ -116,6 +116,21 @@ def test_models_that_are_opened_at_once_leave_the_locale_as_it_was() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
 
 
+@pytest.mark.parametrize("start", range(10))
+def test_threads_that_ask_for_the_first_time_at_once_all_get_an_answer(start: int) -> None:
+    script = (
+        "import os, sys\nfrom concurrent.futures import ThreadPoolExecutor\nfrom threading import Barrier\n"
+        "from rag.settings import load_settings\nfrom rag.wiring import open_embedder\n"
+        "embedder, together = open_embedder(load_settings(os.environ)), Barrier(8)\n"
+        "def ask(place):\n    together.wait()\n    return embedder.embed_question('Did it rain?').tobytes()\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "with ThreadPoolExecutor(8) as pool:\n    print(len(set(pool.map(ask, range(8)))))"
+    )
+    # Where two threads wait for each other, no time is enough.
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=120)
+    assert done.stdout == "1\n", start
+
+
 def test_a_model_can_be_converted_after_another_was_opened(tmp_path: Path) -> None:
     script = (
         "import os, sys\nfrom pathlib import Path\nfrom rag.settings import load_settings\n"

@@ -208,6 +208,8 @@ class _Engine:
         try:
             with _ONE_AT_A_TIME:
                 self._model = openvino.Core().compile_model(model, "CPU", options)
+                # The first look into a tensor fills a table; two threads at it at once wait for each other for ever.
+                _ = openvino.Tensor(np.zeros(1, dtype=np.float32)).data
         except RuntimeError as error:
             raise _damaged(model.parent) from error
         self._queues = threading.local()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -23,7 +24,7 @@ from pathlib import Path
 
 from tests.benchmarks.service_children import resident_mb, service_over_seeds
 
-BODY = '{"question": "What was Scale AI\'s last valuation?"}'
+QUESTION = "What was Scale AI's last valuation?"
 AT_ONCE = 8
 
 
@@ -40,10 +41,11 @@ class Told:
         return self.answered[min(len(self.answered) - 1, int(share * len(self.answered)))] if self.answered else 0.0
 
 
-def hey(url: str, connections: int, *bound: str) -> Told:
+def hey(url: str, connections: int, *bound: str, **asked: int) -> Told:
     """Put the question over so many connections, as long or as often as `-z` or `-n` says."""
+    body = json.dumps({"question": QUESTION, **asked})
     command = ["hey", "-o", "csv", "-c", str(connections), *bound, "-t", "70", "-m", "POST", "-T", "application/json"]
-    done = subprocess.run([*command, "-d", BODY, f"{url}/v1/ask"], capture_output=True, text=True, check=True)
+    done = subprocess.run([*command, "-d", body, f"{url}/v1/ask"], capture_output=True, text=True, check=True)
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     answered = sorted(float(row["response-time"]) * 1000 for row in rows if row["status-code"] == "200")
     last = max((float(row["offset"]) + float(row["response-time"]) for row in rows), default=0.0)
@@ -56,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--connections", default="1,8,32,128")
     parser.add_argument("--questions", type=int, default=0)
+    parser.add_argument("--top-k", type=int, default=8, help="passages that each of those questions reads")
     parser.add_argument("--processes", type=int, default=1)
     options = parser.parse_args(arguments)
     if shutil.which("hey") is None:
@@ -63,24 +66,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as folder, service_over_seeds(Path(folder), options.processes) as running:
         hey(running.url, AT_ONCE, "-n", str(AT_ONCE * 5))  # the first answers compile and cache
         print(f"{'connections':>11} {'answers/s':>9} {'p50 ms':>7} {'p95 ms':>7} {'p99 ms':>7}  statuses")
-        for connections in map(int, options.connections.split(",")):
+        for connections in map(int, filter(None, options.connections.split(","))):
             told = hey(running.url, connections, "-z", f"{options.seconds}s")
             times = " ".join(f"{told.quantile(share):7.0f}" for share in (0.5, 0.95, 0.99))
             rate = len(told.answered) / max(told.seconds, options.seconds)
             print(f"{connections:11} {rate:9.1f} {times}  {dict(told.statuses)}")
         if options.questions:
-            measure_memory(running.url, running.child.pid, options.questions)
+            measure_memory(running.url, running.child.pid, options.questions, options.top_k)
         print(f"alive: {running.child.poll() is None}; log: {running.log.read_text() or 'empty'}")
     print("In full: python -m tests.benchmarks.service_load --seconds 60 --questions 20000")
 
 
-def measure_memory(url: str, process: int, questions: int) -> None:
+def measure_memory(url: str, process: int, questions: int, top_k: int) -> None:
     """Print resident memory before, after a tenth of, and after so many questions."""
     first = max(AT_ONCE, questions // 10)
     start = resident_mb(process)
-    statuses = hey(url, AT_ONCE, "-n", str(first)).statuses
+    statuses = hey(url, AT_ONCE, "-n", str(first), top_k=top_k).statuses
     tenth = resident_mb(process)
-    statuses += hey(url, AT_ONCE, "-n", str(questions - first)).statuses
+    statuses += hey(url, AT_ONCE, "-n", str(questions - first), top_k=top_k).statuses
     end = resident_mb(process)
     sizes = f"{start:.0f} MB at the start, {tenth:.0f} MB after {first}, {end:.0f} MB at the end"
     print(f"{statuses.total()} questions: {dict(statuses)}; memory: {sizes}: {end / tenth:.3f}")
