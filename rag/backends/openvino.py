@@ -192,7 +192,7 @@ def best_spans(logits: NDArray[np.float32], encoding: Encoding) -> tuple[AnswerS
 
 
 class _Engine:
-    """A compiled model with a queue for each thread; `hint` is for the least latency or the most throughput."""
+    """A compiled model with a queue for each run at a time; `hint` is for the least latency or the most throughput."""
 
     def __init__(self, model: Path, compiled: Path, hint: str) -> None:
         openvino = _openvino()
@@ -212,28 +212,27 @@ class _Engine:
                 _ = openvino.Tensor(np.zeros(1, dtype=np.float32)).data
         except RuntimeError as error:
             raise _damaged(model.parent) from error
-        self._queues = threading.local()
+        self._idle: list[Any] = []
         self._queue_class = openvino.AsyncInferQueue
 
     def run(
         self, batches: Sequence[tuple[dict[str, Any], list[int]]], keep: Callable[[Sequence[Any], list[int]], None]
     ) -> None:
-        """Run batches of (inputs, rows) on this thread's queue; `keep` gets the outputs of each with its rows."""
+        """Run batches of (inputs, rows) on a queue of their own; `keep` gets the outputs of each with its rows."""
 
         def done(request: Any, rows: list[int]) -> None:
             keep([tensor.data for tensor in request.output_tensors], rows)
 
-        if not hasattr(self._queues, "queue"):
-            self._queues.queue = self._queue_class(self._model)
-        queue = self._queues.queue
+        # A queue that went with its thread could end the program where that thread is the last to go.
         try:
-            queue.set_callback(done)
-            for inputs, rows in batches:
-                queue.start_async(inputs, rows)
-            queue.wait_all()
-        except BaseException:
-            del self._queues.queue  # Ctrl-C leaves its requests busy for ever
-            raise
+            queue = self._idle.pop()
+        except IndexError:
+            queue = self._queue_class(self._model)
+        queue.set_callback(done)
+        for inputs, rows in batches:
+            queue.start_async(inputs, rows)
+        queue.wait_all()
+        self._idle.append(queue)  # one that Ctrl-C left busy is not used again
 
 
 def _openvino() -> Any:
