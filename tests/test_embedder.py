@@ -116,7 +116,7 @@ def test_models_that_are_opened_at_once_leave_the_locale_as_it_was() -> None:
     subprocess.run([sys.executable, "-c", script], check=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
 
 
-@pytest.mark.parametrize("start", range(10))
+@pytest.mark.parametrize("start", range(6))
 def test_threads_that_ask_for_the_first_time_at_once_all_get_an_answer(start: int) -> None:
     script = (
         "import os, sys\nfrom concurrent.futures import ThreadPoolExecutor\nfrom threading import Barrier\n"
