@@ -68,7 +68,10 @@ class Unfinished:
         self._line({"version": FORMAT, **self._origin.to_json()})
         for result in done.values():
             self.add(result)
-        draft.replace(self.path)
+        try:
+            draft.replace(self.path)
+        except OSError as error:
+            raise unwritable(self.out, error) from error
 
     def add(self, result: Result) -> None:
         """Keep a case that is done."""
