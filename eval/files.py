@@ -91,6 +91,8 @@ class Unfinished:
     @property
     def kept(self) -> int:
         """How many cases stand in the file: wherever Ctrl-C came, the file knows."""
+        if not self.path.exists():
+            return 0
         return sum(_record(line) is not None for line in self.path.read_text("utf-8").split("\n")) - 1
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ FLOORS = {
     "rag.errors": 1,
     "rag.cancel": 1,
     "rag.logs": 1,
+    "rag.processor": 1,
     "rag.protocols": 2,
     "rag.settings": 2,
     "rag.dates": 2,

@@ -216,6 +216,10 @@ def test_a_break_while_a_run_is_continued_loses_nothing(tmp_path: Path) -> None:
     assert unfinished.path.read_bytes() == kept
 
 
+def test_a_break_before_the_first_case_counts_none(tmp_path: Path) -> None:
+    assert Unfinished(tmp_path / "run.json", ORIGIN).kept == 0
+
+
 def test_a_line_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:
     unfinished = broken_off(tmp_path / "run.json", CASES[:2])
     text = unfinished.path.read_text("utf-8")

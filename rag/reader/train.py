@@ -19,6 +19,7 @@ import torch
 from tokenizers import Encoding, Tokenizer
 from torch.nn import functional
 
+from rag.processor import computes_in_bf16
 from rag.reader.claims import training_claims
 from rag.reader.export import load
 from rag.reader.network import LABELS, Network, batch_of, tokenizer
@@ -124,7 +125,7 @@ def planned(items: Sequence[Item], tokens: int, seed: int) -> list[list[Item]]:
 def loss_of(network: Network, batch: Sequence[Item], device: str) -> torch.Tensor:
     """Mean loss of a batch: of readings start, end and answerable, of claims the verdict."""
     vectors, mask, types = batch_of([item.encoding for item in batch], network.words, device)
-    with torch.autocast(device, dtype=torch.bfloat16, enabled=_bfloat16(device)):
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=device == "cuda" or computes_in_bf16()):
         spans, answerable, verdict = network(vectors, mask, types)
     if batch[0].label >= 0:
         return functional.cross_entropy(verdict.float(), torch.tensor([item.label for item in batch], device=device))
@@ -136,16 +137,6 @@ def loss_of(network: Network, batch: Sequence[Item], device: str) -> torch.Tenso
     end = torch.tensor([item.end for item in batch], device=device)
     both = functional.cross_entropy(spans[..., 0], start) + functional.cross_entropy(spans[..., 1], end)
     return both / 2 + functional.binary_cross_entropy_with_logits(answerable.float(), (start > 0).float())
-
-
-def _bfloat16(device: str) -> bool:
-    if device == "cuda":
-        return True
-    try:
-        flags = Path("/proc/cpuinfo").read_text("ascii", errors="replace")
-    except OSError:
-        return False
-    return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
 def _train(network: Network, batches: Sequence[Sequence[Item]], device: str, options: argparse.Namespace) -> None:
