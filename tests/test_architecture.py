@@ -20,6 +20,7 @@ FLOORS = {
     "rag.cancel": 1,
     "rag.logs": 1,
     "rag.processor": 1,
+    "rag.probe": 2,
     "rag.protocols": 2,
     "rag.settings": 2,
     "rag.dates": 2,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rag.errors import BackendMissing, ModelDamaged
-from rag.processor import computes_in_bf16
+from rag.probe import Way
+from rag.processor import computes_in_bf16, cores_granted
 from rag.records import AnswerSpan, Reading, Support
 
 if TYPE_CHECKING:
@@ -38,10 +42,13 @@ _ONE_AT_A_TIME = threading.Lock()
 class OpenVinoEmbedder:
     """The converted model that lies in `folder`; compiled code is kept in `compiled`. Safe for several threads.
 
-    One `for_questions` opens faster and takes less memory, and embeds many texts more slowly.
+    One `for_questions` opens faster and takes less memory, and embeds many texts more slowly. `way` says how to compute
+    with the version of OpenVINO that it is given; without it the processor's flags decide.
     """
 
-    def __init__(self, folder: Path, compiled: Path, *, for_questions: bool = False) -> None:
+    def __init__(
+        self, folder: Path, compiled: Path, *, for_questions: bool = False, way: Callable[[str], Way] | None = None
+    ) -> None:
         try:
             card = json.loads((folder / "embedder.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
@@ -54,12 +61,12 @@ class OpenVinoEmbedder:
         self._tokenizer_file = folder / "tokenizer.json"
         self._tokenizer = _tokenizer(self._tokenizer_file)
         self._tokenizer.enable_truncation(card["max_tokens"])
-        self._engine = _Engine(folder / "model.xml", compiled, "LATENCY" if for_questions else "THROUGHPUT")
+        self._engine = _Engine(folder / "model.xml", compiled, "LATENCY" if for_questions else "THROUGHPUT", way)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One unit vector a text, float32; texts longer than the model reads are cut."""
         prompt = self._prompts["passage"]
-        encodings = self._tokenizer.encode_batch([prompt + text for text in texts])
+        encodings = self._tokenizer.encode_batch_fast([prompt + text for text in texts])
         tokens = [encoding.ids for encoding in encodings]
         order = sorted(range(len(tokens)), key=lambda i: (-len(tokens[i]), tokens[i]))
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
@@ -77,9 +84,15 @@ class OpenVinoEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens aside."""
+        counted = self._counter.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(encoding.ids) for encoding in counted]
+
+    @cached_property
+    def _counter(self) -> Any:
+        """A tokenizer that cuts nothing, read once: that takes as long as splitting ten articles."""
         counter = _tokenizer(self._tokenizer_file)
         counter.no_truncation()
-        return [len(encoding.ids) for encoding in counter.encode_batch(list(texts), add_special_tokens=False)]
+        return counter
 
     def _fill(self, vectors: Vectors, batches: Sequence[tuple[list[list[int]], list[int]]]) -> None:
         """Fill rows of `vectors` from batches of (tokens, rows)."""
@@ -97,6 +110,33 @@ class OpenVinoEmbedder:
             ids[row, : len(text)] = text
             mask[row, : len(text)] = 1
         return {"input_ids": ids, "attention_mask": mask}
+
+
+def by_flags() -> Way:
+    """The way to compute that the processor's flags suggest.
+
+    Measured: bf16 is three times as fast as float32 with AMX and 1.8 times with AVX512-BF16 (cosine 0.9999), and a
+    third slower without either.
+    """
+    return Way("bf16" if computes_in_bf16() else "f32")
+
+
+def openvino_version() -> str:
+    """The version of the library, with its build."""
+    return str(_openvino().__version__)
+
+
+def passages_a_second(folder: Path, compiled: Path, way: Way) -> float:
+    """How many full passages a second the converted model in `folder` embeds in one way: the best of three tries."""
+    embedder = OpenVinoEmbedder(folder, compiled, way=lambda _: way)
+    count = BATCH * max(2, cores_granted()) * 2
+    texts = [f"In year {number} the rain filled the river, and the town met. " * 12 for number in range(count)]
+    seconds = []
+    for _ in range(4):  # the first try also compiles
+        begun = time.perf_counter()
+        embedder.embed(texts)
+        seconds.append(time.perf_counter() - begun)
+    return count / min(seconds[1:])
 
 
 class OpenVinoReader:
@@ -195,17 +235,19 @@ def best_spans(logits: NDArray[np.float32], encoding: Encoding) -> tuple[AnswerS
 class _Engine:
     """A compiled model with a queue for each run at a time; `hint` is for the least latency or the most throughput."""
 
-    def __init__(self, model: Path, compiled: Path, hint: str) -> None:
+    def __init__(self, model: Path, compiled: Path, hint: str, way: Callable[[str], Way] | None = None) -> None:
         openvino = _openvino()
-        # Measured: bf16 is three times as fast as float32 with AMX and 1.8 times with AVX512-BF16 (cosine 0.9999), and
-        # a third slower without either.
-        precision = "bf16" if computes_in_bf16() else "f32"
-        options = {
+        chosen = way(openvino.__version__) if way else by_flags()
+        options: dict[str, Any] = {
             "PERFORMANCE_HINT": hint,
-            "INFERENCE_PRECISION_HINT": precision,
-            "CACHE_DIR": str(compiled / precision),
+            "INFERENCE_PRECISION_HINT": chosen.precision,
+            "CACHE_DIR": str(compiled / chosen.precision),
             "CACHE_MODE": "OPTIMIZE_SIZE",  # the weights stay in the model's file, and are mapped from there
         }
+        if chosen.streams and hint == "THROUGHPUT":
+            options["NUM_STREAMS"] = chosen.streams
+        if (cores := cores_granted()) < (os.cpu_count() or 1):  # OpenVINO does not see a control group's quota
+            options["INFERENCE_NUM_THREADS"] = cores
         try:
             with _ONE_AT_A_TIME:
                 self._model = openvino.Core().compile_model(model, "CPU", options)
