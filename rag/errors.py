@@ -21,7 +21,8 @@
         ├── ModelTimeout            it took longer than the settings allow
         ├── ModelOverloaded         its server turns questions away, however often asked
         ├── ContextTooSmall         the question and one sentence do not fit into what it reads
-        └── ModelDamaged            its file has another digest than it must have
+        ├── ModelDamaged            its file has another digest than it must have
+        └── MemoryTooSmall          there is too little memory to load or to run it
 
 The number is the exit code of the command line. Anything else that is raised is a bug (exit code 70).
 """
@@ -132,3 +133,7 @@ class ContextTooSmall(BackendProblem):
 
 class ModelDamaged(BackendProblem):
     """A model's file has another digest than it must have."""
+
+
+class MemoryTooSmall(BackendProblem):
+    """There is too little memory to load or to run a model."""

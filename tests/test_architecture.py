@@ -87,6 +87,7 @@ FLOORS = {
     "service.keys_command": 6,
     "service.limits": 6,
     "service.mcp": 6,
+    "service.memory": 6,
     "service.metrics": 6,
     "service.pages": 6,
     "service.openai": 6,

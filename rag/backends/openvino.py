@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.errors import BackendMissing, ModelDamaged
+from rag.errors import BackendMissing, MemoryTooSmall, ModelDamaged
 from rag.probe import Way
 from rag.processor import computes_in_bf16, cores_granted
 from rag.records import AnswerSpan, Reading, Support
@@ -34,6 +34,8 @@ SPAN_TOKENS = 40  # the longest span
 SPANS = 8  # of one passage
 INSTALL_AGAIN = "Install Whosays again."
 CONVERTER = "openvino.tools.ovc"
+# What OpenVINO's errors say of memory, or of threads, which need some.
+WANTS_MEMORY = ("bad_alloc", "Cannot allocate memory", "can't alloc", "Resource temporarily unavailable")
 # OpenVINO sets the locale of the process while it reads a model, and back: two at a time leave it set, and what Python
 # then opens without naming an encoding is read as ASCII.
 _ONE_AT_A_TIME = threading.Lock()
@@ -164,7 +166,10 @@ class OpenVinoReader:
         self.digest: str = card["sha256"]["reader.bin"]
         self._tokenizer = _tokenizer(words.parent / "tokenizer.json")
         self._tokenizer.enable_truncation(READ_AT_MOST, strategy="longest_first")
-        self._engine = _Engine(folder / "reader.xml", compiled, "THROUGHPUT")
+        try:
+            self._engine = _Engine(folder / "reader.xml", compiled, "THROUGHPUT")
+        except ModelDamaged as error:
+            raise ModelDamaged(f"The reader in {folder} cannot be opened.", hint=INSTALL_AGAIN) from error
 
     def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
         """What each passage's text says to the question, in the order of the passages."""
@@ -257,8 +262,9 @@ class _Engine:
                 self._model = openvino.Core().compile_model(model, "CPU", options)
                 # The first look into a tensor fills a table; two threads at it at once wait for each other for ever.
                 _ = openvino.Tensor(np.zeros(1, dtype=np.float32)).data
-        except RuntimeError as error:
-            raise _damaged(model.parent) from error
+        except (RuntimeError, MemoryError) as error:
+            raise (_memory_too_small(model) if _wants_memory(error) else _damaged(model.parent)) from error
+        self._file = model
         self._idle: list[Any] = []
         self._queue_class = openvino.AsyncInferQueue
 
@@ -276,9 +282,14 @@ class _Engine:
         except IndexError:
             queue = self._queue_class(self._model)
         queue.set_callback(done)
-        for inputs, rows in batches:
-            queue.start_async(inputs, rows)
-        queue.wait_all()
+        try:
+            for inputs, rows in batches:
+                queue.start_async(inputs, rows)
+            queue.wait_all()
+        except (RuntimeError, MemoryError) as error:
+            if _wants_memory(error):
+                raise _memory_too_small(self._file) from error
+            raise
         self._idle.append(queue)  # one that Ctrl-C left busy is not used again
 
 
@@ -332,4 +343,15 @@ def sha256(content: bytes) -> str:
 def _damaged(folder: Path) -> ModelDamaged:
     return ModelDamaged(
         f"The converted model in {folder} cannot be read.", hint=f"Remove the folder; it is made anew: {folder}"
+    )
+
+
+def _wants_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or any(words in str(error) for words in WANTS_MEMORY)
+
+
+def _memory_too_small(model: Path) -> MemoryTooSmall:
+    return MemoryTooSmall(
+        f"There is not enough memory to run the model {model}.",
+        hint="Close other programs, or let this one use more (ulimit -v, or the container's limit).",
     )
