@@ -234,7 +234,7 @@ def test_many_vectors_are_searched_by_cells(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(dense, "EXACT", 500)
     vectors = np.random.default_rng(7).standard_normal((2000, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index = dense.build(enumerate(to_rows(vectors), start=1), 2000, 16)
+    index = dense.build(lambda: enumerate(to_rows(vectors), start=1), 2000, 16, exact=500)
     dense.save(index, tmp_path / "vectors-x.faiss")
     loaded = dense.load(tmp_path / "vectors-x.faiss", 2000)
     assert loaded is not None
@@ -350,7 +350,7 @@ def test_the_nearest_of_given_passages_is_found_in_whatever_cell_it_lies(monkeyp
     monkeypatch.setattr(dense, "EXACT", 500)
     vectors = np.random.default_rng(7).standard_normal((2000, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index = dense.build(enumerate(to_rows(vectors), start=1), 2000, 16)
+    index = dense.build(lambda: enumerate(to_rows(vectors), start=1), 2000, 16, exact=500)
     stored = vectors.astype(np.float16).astype(np.float32)
     for asked in range(20):
         among = np.random.default_rng(asked).choice(np.arange(1, 2001), size=15, replace=False)
