@@ -137,6 +137,7 @@ def _trained(
     import faiss
 
     index: Any = faiss.index_factory(dimension, card.kind, faiss.METRIC_INNER_PRODUCT)
+    index.cp.min_points_per_centroid = 1  # fewer than it likes, where memory is short, and no words to standard error
     chance = np.random.default_rng(0)
     size = min(count, max(PER_CELL * index.nlist, ASKED), most)
     wanted = np.sort(chance.choice(count, size=size, replace=False))
