@@ -233,7 +233,7 @@ def check_up(settings: Settings) -> list[Check]:
         checks.append(Check("reader", False, error.message, error.hint))
     try:
         store = open_store(settings)
-        count = len(store.sources())
+        count = len(store.names())
         detail = f"{settings.index}: {count} sources, {store.passage_count} passages"
         checks.append(Check("index", count > 0, detail, "" if count else "whosays index PATH"))
         checks += _vectors_check(store)

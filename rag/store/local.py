@@ -112,6 +112,11 @@ class LocalStore:
         with self.snapshot() as snapshot:
             return snapshot.sources()
 
+    def names(self) -> list[str]:
+        """The name of every source, in order; far cheaper than the sources, whose texts are measured."""
+        with self.snapshot() as snapshot:
+            return snapshot.names()
+
     def source(self, name: str) -> Source:
         """One source with its text; raises SourceUnknown."""
         with self.snapshot() as snapshot:
@@ -210,6 +215,10 @@ class Snapshot:
             "SELECT name, title, published, length(text), passages FROM sources ORDER BY name"
         )
         return [SourceSummary(*row) for row in rows]
+
+    def names(self) -> list[str]:
+        """The name of every source, in order."""
+        return [name for (name,) in self._connection.execute("SELECT name FROM sources ORDER BY name")]
 
     def source(self, name: str) -> Source:
         """One source with its text; raises SourceUnknown with the nearest names."""
