@@ -1,6 +1,6 @@
 """An index of a million passages: builds it through the store's own writer, then measures it in a fresh process.
 
-    python tests/benchmarks/scale.py FOLDER [--passages 1000000] [--real 50000] [--json]
+    python -m tests.benchmarks.scale FOLDER [--passages 1000000] [--real 50000] [--json]
 
 A second start with the same figures goes on where the first ended; what is finished is only measured again. The
 articles are those of corpus.py. Passages of the planted articles and the first others have vectors of the real
@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from corpus import PARAGRAPHS, Article, Corpus, write_gold
 
 from eval.cases import load_cases
 from eval.metrics import score
@@ -34,7 +33,9 @@ from rag.settings import Settings, load_settings
 from rag.store.local import LocalStore
 from rag.store.writer import Writer, to_rows
 from rag.wiring import open_answerer, open_embedder
+from tests.benchmarks.corpus import PARAGRAPHS, Article, Corpus, write_gold
 
+ROOT = Path(__file__).resolve().parents[2]
 BLOCK = 2_048  # passages embedded and saved together
 RECIPE = "scale benchmark"
 WARM_UP = 20
@@ -279,8 +280,8 @@ def main() -> None:
         Build(options.folder, options.passages, options.real, options.seed, load_settings(os.environ)).run()
     figures: dict[str, Any] = {"plan": json.loads((options.folder / "plan.json").read_text())}
     for part in PARTS:
-        command = [sys.executable, __file__, str(options.folder), "--part", part]
-        figures |= json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        command = [sys.executable, "-m", "tests.benchmarks.scale", str(options.folder.resolve()), "--part", part]
+        figures |= json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout)
     figures["disk_mb"] = disk(options.folder)
     if options.json:
         print(json.dumps(figures, indent=2))
