@@ -71,7 +71,8 @@ class Build:
         self.settings = settings
         self.embedder = open_embedder(settings)
         folder.mkdir(parents=True, exist_ok=True)
-        plan = {"passages": passages, "real": real, "seed": seed, "embedder": self.embedder.digest}
+        made_by = hashlib.sha256((ROOT / "tests" / "benchmarks" / "corpus.py").read_bytes()).hexdigest()
+        plan = {"passages": passages, "real": real, "seed": seed, "embedder": self.embedder.digest, "corpus": made_by}
         path = folder / "plan.json"
         if path.is_file() and json.loads(path.read_text()) != plan:
             raise SystemExit(f"{folder} holds another plan: {path.read_text()}. Name another folder or remove it.")
