@@ -29,8 +29,11 @@ if TYPE_CHECKING:
     from rag.protocols import Vectors
 
 # `?` is a JSON list: a name counts as itself, for it may hold brackets, and as a pattern.
-CHOSEN = """SELECT id FROM sources WHERE name IN (SELECT value FROM json_each(?1))
-    OR EXISTS (SELECT 1 FROM json_each(?1) WHERE name GLOB value)"""
+# Names are looked up, and only a pattern goes through the names of all sources.
+CHOSEN = """SELECT id FROM sources WHERE name IN (SELECT value FROM json_each(?1)) UNION
+    SELECT sources.id FROM json_each(?1) AS given CROSS JOIN sources
+    WHERE given.value GLOB '*[*?[]*' AND name GLOB given.value"""
+AMONG = "SELECT value FROM json_each(?1)"  # the identifiers of the chosen sources
 SENTENCE_KINDS: tuple[SentenceKind, ...] = ("prose", "item", "heading", "other")
 
 
@@ -186,9 +189,10 @@ class Snapshot:
         In a pattern `*` stands for any characters, `/` too, `?` for one, and `[ab]` for one of several.
         """
         restricted = copy.copy(self)
-        restricted._chosen = json.dumps([name.encode("utf-8", "replace").decode("utf-8") for name in sources])
+        names = json.dumps([name.encode("utf-8", "replace").decode("utf-8") for name in sources])
+        restricted._chosen = json.dumps([source_id for (source_id,) in self._connection.execute(CHOSEN, (names,))])
         rows = self._connection.execute(
-            f"SELECT id FROM passages WHERE source_id IN ({CHOSEN}) ORDER BY id", (restricted._chosen,)
+            f"SELECT id FROM passages WHERE source_id IN ({AMONG}) ORDER BY id", (restricted._chosen,)
         )
         restricted._among = np.fromiter((passage_id for (passage_id,) in rows), dtype=np.int64)
         return restricted
@@ -307,7 +311,7 @@ class Snapshot:
 
     def _chosen_alone(self) -> str:
         # Asked of each match: given to the full-text index, the restriction would search it once for every passage.
-        return f"AND (SELECT source_id FROM passages WHERE id = words.rowid) IN ({CHOSEN})" if self._chosen else ""
+        return f"AND (SELECT source_id FROM passages WHERE id = words.rowid) IN ({AMONG})" if self._chosen else ""
 
     def passages(self, ids: Sequence[int]) -> dict[int, Hit]:
         """The passages with these ids as hits of score 0; ids that are gone are left out."""
