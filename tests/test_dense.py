@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rag.records import Passage, Sentence, Source
+from rag.records import Check, Passage, Sentence, Source
 from rag.store import dense
 from rag.store.dense import Card, DenseIndex
 from rag.store.local import LocalStore
 from rag.store.writer import Writer, to_rows
+from rag.wiring import check_up
+from tests.conftest import settings_for
 
 COUNT, DIMENSION = 3_000, 384
 
@@ -158,3 +160,14 @@ def test_the_manifest_says_what_was_written_and_opening_reads_it(folder: Path) -
         assert store.dense_at(snapshot).base.card == Card(**record["card"]) == written.card
     (folder / record["file"]).unlink()
     assert store.vector_index() is None
+
+
+def test_the_doctor_shows_the_recall_and_says_how_to_raise_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def looked_at() -> Check:
+        return next(check for check in check_up(settings_for(folder)) if check.name == "vectors")
+
+    assert looked_at().ok
+    assert "IVF219,SQ4" in looked_at().detail
+    monkeypatch.setattr(dense, "RECALL", 1.1)
+    assert not looked_at().ok
+    assert "search.memory_mb" in looked_at().mend
