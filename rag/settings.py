@@ -36,11 +36,16 @@ class PassageSettings:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How many passages each search gives, and how many are read; `per_source` bounds one source's share."""
+    """How many passages each search gives, and how many are read; `per_source` bounds one source's share.
+
+    `memory_mb` is what the vector index may take, in megabytes: where it would take more, its vectors are stored more
+    coarsely. It counts when an index is written.
+    """
 
     candidates: int = 50
     top_k: int = 8
     per_source: int = 3
+    memory_mb: int = 1000
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def _generator(settings: Settings, verifier: Verifier) -> Generator:
 
 def open_store(settings: Settings) -> LocalStore:
     """The index for reading, with no model loaded; raises IndexMissing or IndexDamaged."""
-    return LocalStore(Path(settings.index).expanduser())
+    return LocalStore(Path(settings.index).expanduser(), settings.search.memory_mb)
 
 
 def open_indexer(settings: Settings, rebuild: bool = False, read_by: Mapping[str, Parser] | None = None) -> Indexer:
@@ -121,7 +121,8 @@ def open_indexer(settings: Settings, rebuild: bool = False, read_by: Mapping[str
     embedder = _passage_embedder(settings)
     dimension = int(embedder.embed_question("dimension").shape[0])
     folder = Path(settings.index).expanduser()
-    store = Writer(folder, embedder.digest, embedder.name, dimension, rebuild=rebuild)
+    memory_mb = settings.search.memory_mb
+    store = Writer(folder, embedder.digest, embedder.name, dimension, rebuild=rebuild, memory_mb=memory_mb)
     return Indexer(
         store,
         embedder,
@@ -314,13 +315,26 @@ def check_up(settings: Settings) -> list[Check]:
         checks.append(Check("reader", False, error.message, error.hint))
     try:
         store = open_store(settings)
-        count = len(store.sources())
+        count = len(store.names())
         detail = f"{settings.index}: {count} sources, {store.passage_count} passages"
         checks.append(Check("index", count > 0, detail, "" if count else "whosays index PATH"))
+        checks += _vectors_check(store)
     except WhosaysError as error:
         checks.append(Check("index", False, error.message, error.hint))
     checks.append(_model_check(settings))
     return checks
+
+
+def _vectors_check(store: LocalStore) -> list[Check]:
+    """What kind of vector index is in use and how well it finds the nearest, where one was written."""
+    written = store.vector_index()
+    if written is None:
+        return []
+    card = written.card
+    cells = f", {card.cells} cells searched" if card.cells else ""
+    detail = f"{card.kind}, {written.megabytes:.0f} MB{cells}, recall@10 {card.recall:.3f} of comparing all"
+    hint = "Give the vectors more room (search.memory_mb) and index again with --rebuild."
+    return [Check("vectors", written.sound, detail, "" if written.sound else hint)]
 
 
 def _model_check(settings: Settings) -> Check:

@@ -36,6 +36,7 @@ FLOORS = {
     "rag.store": 2,
     "rag.store.schema": 2,
     "rag.store.dense": 2,
+    "rag.store.words": 2,
     "rag.store.local": 2,
     "rag.store.writer": 2,
     "rag.backends": 2,

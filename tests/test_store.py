@@ -230,11 +230,10 @@ def test_the_vector_file_serves_though_sources_came_and_went(large: Writer) -> N
     assert nearest(large.folder) == ["00.txt", "new.txt", "02.txt"]
 
 
-def test_many_vectors_are_searched_by_cells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(dense, "EXACT", 500)
+def test_many_vectors_are_searched_by_cells(tmp_path: Path) -> None:
     vectors = np.random.default_rng(7).standard_normal((2000, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index = dense.build(enumerate(to_rows(vectors), start=1), 2000, 16)
+    index = dense.build(lambda: enumerate(to_rows(vectors), start=1), 2000, 16, exact=500)
     dense.save(index, tmp_path / "vectors-x.faiss")
     loaded = dense.load(tmp_path / "vectors-x.faiss", 2000)
     assert loaded is not None
@@ -346,11 +345,10 @@ def test_a_restricted_search_knows_what_came_and_went_since_the_file_of_vectors(
     assert found_among(large.folder, ["0[01].txt", "new.txt"]) == {"00.txt", "new.txt"}
 
 
-def test_the_nearest_of_given_passages_is_found_in_whatever_cell_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dense, "EXACT", 500)
+def test_the_nearest_of_given_passages_is_found_in_whatever_cell_it_lies() -> None:
     vectors = np.random.default_rng(7).standard_normal((2000, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index = dense.build(enumerate(to_rows(vectors), start=1), 2000, 16)
+    index = dense.build(lambda: enumerate(to_rows(vectors), start=1), 2000, 16, exact=500)
     stored = vectors.astype(np.float16).astype(np.float32)
     for asked in range(20):
         among = np.random.default_rng(asked).choice(np.arange(1, 2001), size=15, replace=False)

@@ -16,6 +16,7 @@ import numpy as np
 from rag.errors import IndexLocked
 from rag.records import Passage, Source
 from rag.store import dense as dense_index
+from rag.store import words as full_text
 from rag.store.local import SENTENCE_KINDS, LocalStore, mismatch
 from rag.store.schema import FILE, open_for_writing, translated
 
@@ -39,8 +40,18 @@ class Known:
 class Writer:
     """The one writer of an index; a kill at any moment leaves every finished source in it."""
 
-    def __init__(self, folder: Path, embedder: str, embedder_name: str, dimension: int, *, rebuild: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        embedder: str,
+        embedder_name: str,
+        dimension: int,
+        *,
+        rebuild: bool,
+        memory_mb: int = dense_index.MEMORY_MB,
+    ) -> None:
         self.folder = folder
+        self._memory_mb = memory_mb
         self._embedder = (embedder, embedder_name, dimension)
         self._rebuild = rebuild
         self._connection: sqlite3.Connection
@@ -119,8 +130,9 @@ class Writer:
             self._delete("name = ?", name)
 
     def finish(self) -> None:
-        """Make the cached vector index anew where it is worth it."""
-        store = LocalStore(self.folder)
+        """Make the cached vector index, and the count of common words, anew where it is worth it."""
+        self._count_words()
+        store = LocalStore(self.folder, self._memory_mb)
         with store.snapshot() as snapshot:
             count = snapshot.passage_count
             if count <= dense_index.IN_MEMORY:
@@ -134,7 +146,20 @@ class Writer:
             name = f"vectors-{generation[:16]}-{lineage[:8]}-{last_id}.faiss"
         dense_index.save(dense, self.folder / name)
         with self._transaction():
-            self._set("dense", json.dumps({"file": name, "last_id": dense.last_id, "count": len(dense)}))
+            written = {"file": name, "last_id": dense.last_id, "count": len(dense), "card": dense.card.to_json()}
+            self._set("dense", json.dumps(written))
+
+    def _count_words(self) -> None:
+        """Count which words very many passages hold, where the index has grown or shrunk much since."""
+        passages = int(self._connection.execute("SELECT count(*) FROM passages").fetchone()[0])
+        with self._transaction():
+            meta = dict(self._connection.execute("SELECT name, value FROM meta WHERE name != 'common_words'"))
+            before = meta.get("common_words_of")
+            if passages <= full_text.MOST:
+                self._connection.execute("DELETE FROM meta WHERE name IN ('common_words', 'common_words_of')")
+            elif before is None or abs(passages - int(before.split()[0])) > REBUILD_SHARE * passages:
+                self._set("common_words", full_text.counted(self._connection, passages))
+                self._set("common_words_of", f"{passages} {meta['generation']}")
 
     def _drift(self, written: dict[str, int]) -> int:
         """How many passages of the cached vector index are gone, and how many are not in it."""
