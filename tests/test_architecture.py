@@ -151,6 +151,8 @@ FLOORS = {
 # third-party packages and the only modules that may import them; the standard library is free
 ROOMS = {
     "numpy": ("rag.store", "rag.backends", "rag.protocols", "rag.retrieve", "rag.reader", "eval"),
+    "apsw": ("rag.store",),
+    "xxhash": ("rag.store.dense", "rag.backends"),
     "faiss": ("rag.store.dense",),
     "openvino": ("rag.backends", "rag.reader.export"),
     "tokenizers": ("rag.backends", "rag.reader"),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
+import xxhash
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +19,15 @@ logger = logging.getLogger(__name__)
 
 IN_MEMORY = 2_000  # up to here reading the vectors from SQLite is as fast as opening a file
 EXACT = 200_000  # up to here every vector is compared; above, the nearest cells of an inverted file
+
+
+class Manifest(TypedDict):
+    """What SQLite knows of the file: its name, its digest, and the vectors in it."""
+
+    file: str
+    digest: str
+    last_id: int
+    count: int
 
 
 class DenseIndex:
@@ -99,13 +109,14 @@ def _trained(matrix: NDArray[np.float16], dimension: int) -> Any:
     return index
 
 
-def save(dense: DenseIndex, path: Path) -> None:
-    """Write the cache file whole or not at all; a folder that cannot be written only costs time later."""
+def save(dense: DenseIndex, path: Path) -> Manifest | None:
+    """Write the cache file whole or not at all; a folder that cannot be written only costs time later, and gives None."""
     import faiss
 
     temporary = path.with_suffix(".tmp")
     try:
         faiss.write_index(dense._index, str(temporary))
+        digest = _digest(temporary)
         temporary.replace(path)
         for old in path.parent.glob("vectors-*.faiss"):
             if old != path:
@@ -113,16 +124,44 @@ def save(dense: DenseIndex, path: Path) -> None:
     except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
         logger.warning("the vector index was not cached at %s: %s", path, error)
+        return None
+    return Manifest(file=path.name, digest=digest, last_id=dense.last_id, count=len(dense))
 
 
-def load(path: Path, last_id: int) -> DenseIndex | None:
-    """The cached index, memory-mapped so that several processes share it; None where there is none or it is broken."""
+def sound(folder: Path, written: Manifest) -> bool:
+    """Whether the cache file is there and is byte for byte what was written."""
+    try:
+        return _digest(folder / written["file"]) == written["digest"]
+    except OSError:
+        return False
+
+
+def load(folder: Path, written: Manifest) -> DenseIndex | None:
+    """The cached index, memory-mapped so that several processes share it; None where there is none or it is damaged.
+
+    All of it is read before a vector of it counts: FAISS itself notices few damages.
+    """
     import faiss
 
-    if not path.is_file():
+    path = folder / written["file"]
+    if not sound(folder, written):
+        if path.exists():
+            logger.warning(
+                "the cached vector index %s is damaged and is built anew; to have it written again: whosays index PATH",
+                path,
+            )
         return None
     try:
-        return DenseIndex(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), last_id)
+        return DenseIndex(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), written["last_id"])
     except RuntimeError as error:
         logger.warning("the cached vector index %s is broken and is built anew: %s", path, error)
         return None
+
+
+def _digest(path: Path) -> str:
+    """The XXH3 of a file: against damage and not against malice, and many times as fast as SHA-256 or CRC-32."""
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
