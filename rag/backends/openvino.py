@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rag.digests import file_digest
 from rag.errors import BackendMissing, ModelDamaged
 from rag.processor import computes_in_bf16
 from rag.records import AnswerSpan, Reading, Support
@@ -30,6 +32,7 @@ SPAN_TOKENS = 40  # the longest span
 SPANS = 8  # of one passage
 INSTALL_AGAIN = "Install Whosays again."
 CONVERTER = "openvino.tools.ovc"
+SEAL = ".xxh3"  # a file beside compiled code that holds its digest
 # OpenVINO sets the locale of the process while it reads a model, and back: two at a time leave it set, and what Python
 # then opens without naming an encoding is read as ASCII.
 _ONE_AT_A_TIME = threading.Lock()
@@ -200,12 +203,10 @@ class _Engine:
         # Measured: bf16 is three times as fast as float32 with AMX and 1.8 times with AVX512-BF16 (cosine 0.9999), and
         # a third slower without either.
         precision = "bf16" if computes_in_bf16() else "f32"
-        options = {
-            "PERFORMANCE_HINT": hint,
-            "INFERENCE_PRECISION_HINT": precision,
-            "CACHE_DIR": str(compiled / precision),
-            "CACHE_MODE": "OPTIMIZE_SIZE",  # the weights stay in the model's file, and are mapped from there
-        }
+        options = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": precision}
+        if _all_sealed(compiled / precision):
+            options["CACHE_DIR"] = str(compiled / precision)
+            options["CACHE_MODE"] = "OPTIMIZE_SIZE"  # the weights stay in the model's file, and are mapped from there
         try:
             with _ONE_AT_A_TIME:
                 self._model = openvino.Core().compile_model(model, "CPU", options)
@@ -213,6 +214,7 @@ class _Engine:
                 _ = openvino.Tensor(np.zeros(1, dtype=np.float32)).data
         except RuntimeError as error:
             raise _damaged(model.parent) from error
+        _seal(compiled / precision)
         self._idle: list[Any] = []
         self._queue_class = openvino.AsyncInferQueue
 
@@ -234,6 +236,39 @@ class _Engine:
             queue.start_async(inputs, rows)
         queue.wait_all()
         self._idle.append(queue)  # one that Ctrl-C left busy is not used again
+
+
+def _all_sealed(compiled: Path) -> bool:
+    """Whether all compiled code in a folder is what was written; what is not is removed, where that can be done.
+
+    OpenVINO takes what it finds there for granted.
+    """
+    for blob in compiled.glob("*.blob"):
+        try:
+            same = blob.with_suffix(SEAL).read_text("ascii") == file_digest(blob)
+        except (OSError, ValueError):
+            same = False
+        try:
+            if not same:
+                blob.unlink(missing_ok=True)
+                blob.with_suffix(SEAL).unlink(missing_ok=True)
+        except OSError:
+            return False
+    return True
+
+
+def _seal(compiled: Path) -> None:
+    """Write down the digests of new compiled code; where that cannot be done, it is compiled again next time."""
+    for blob in compiled.glob("*.blob"):
+        seal = blob.with_suffix(SEAL)
+        try:
+            # OpenVINO takes the right to write away when it is done: another process may be writing this one.
+            if not seal.exists() and not blob.stat().st_mode & 0o200:
+                temporary = seal.with_suffix(f".{os.getpid()}.tmp")
+                temporary.write_text(file_digest(blob), "ascii")
+                temporary.replace(seal)
+        except OSError:
+            continue
 
 
 def _openvino() -> Any:

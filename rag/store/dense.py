@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
-import xxhash
+
+from rag.digests import file_digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,13 +111,13 @@ def _trained(matrix: NDArray[np.float16], dimension: int) -> Any:
 
 
 def save(dense: DenseIndex, path: Path) -> Manifest | None:
-    """Write the cache file whole or not at all; a folder that cannot be written only costs time later, and gives None."""
+    """Write the cache file whole or not at all; None where it cannot be written, which only costs time later."""
     import faiss
 
     temporary = path.with_suffix(".tmp")
     try:
         faiss.write_index(dense._index, str(temporary))
-        digest = _digest(temporary)
+        digest = file_digest(temporary)
         temporary.replace(path)
         for old in path.parent.glob("vectors-*.faiss"):
             if old != path:
@@ -131,7 +132,7 @@ def save(dense: DenseIndex, path: Path) -> Manifest | None:
 def sound(folder: Path, written: Manifest) -> bool:
     """Whether the cache file is there and is byte for byte what was written."""
     try:
-        return _digest(folder / written["file"]) == written["digest"]
+        return file_digest(folder / written["file"]) == written["digest"]
     except OSError:
         return False
 
@@ -156,12 +157,3 @@ def load(folder: Path, written: Manifest) -> DenseIndex | None:
     except RuntimeError as error:
         logger.warning("the cached vector index %s is broken and is built anew: %s", path, error)
         return None
-
-
-def _digest(path: Path) -> str:
-    """The XXH3 of a file: against damage and not against malice, and many times as fast as SHA-256 or CRC-32."""
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -17,10 +17,13 @@ from pathlib import Path
 import apsw
 
 from rag.errors import BackendMissing, IndexDamaged, IndexLocked, IndexMissing, IndexUnwritable, WhosaysError
+from rag.store.log import LOG, Note, salt_of
+from rag.store.log import fault as log_fault
 
 FILE = "index.sqlite"
 VERSION = "2"
 BUSY_SECONDS = 5.0
+FRAMES = 1_000  # of the log, from which on it is copied into the index
 RACES = 5  # how often a fault is looked for again before it is believed
 CHECKSUM_BYTES = 8  # at the end of every page; any other number in the file's header would switch the checksums off
 DAMAGE = (apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS, apsw.SQLITE_IOERR_SHORT_READ)
@@ -62,7 +65,7 @@ def open_for_reading(folder: Path) -> apsw.Connection:
         if not path.is_file():
             raise IndexMissing(f"There is no index in {folder}.", hint=f"Make one: whosays index PATH --index {folder}")
     # A write-ahead log cannot be opened in a folder that takes no files; what nobody can write is read as it stands.
-    frozen = not os.access(folder, os.W_OK) and not path.with_name(f"{FILE}-wal").exists()
+    frozen = not os.access(folder, os.W_OK) and not path.with_name(f"{FILE}{LOG}").exists()
     with translated(folder):
         connection = _connected(
             f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if frozen else ''}",
@@ -83,6 +86,7 @@ def open_for_writing(folder: Path) -> apsw.Connection:
         if new:
             connection.reserve_bytes(reserve=CHECKSUM_BYTES)
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # `close_written` notes it first
         connection.execute("PRAGMA synchronous = NORMAL")
         if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
             born = "INSERT INTO meta VALUES ('lineage', hex(randomblob(16)));"
@@ -90,6 +94,28 @@ def open_for_writing(folder: Path) -> apsw.Connection:
         check_version(connection, folder)
         check_whole(folder)
     return connection
+
+
+def note_commit(connection: apsw.Connection, folder: Path, frames: int) -> None:
+    """Note how many frames the log has after a commit, and copy it into the index now and then, as SQLite would."""
+    path = folder / FILE
+    Note(salt_of(path), frames, whole=False).write(path)
+    if frames >= FRAMES:
+        connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+
+
+def close_written(connection: apsw.Connection, folder: Path) -> None:
+    """Copy the log into the index, unless somebody reads an older state of it, and close."""
+    path = folder / FILE
+    try:
+        frames, copied = connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        if frames == copied:
+            Note(salt_of(path), frames, whole=True).write(path)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0)
+    except apsw.BusyError:
+        pass  # the log stays, and is read with the index
+    finally:
+        connection.close()
 
 
 def _connected(name: str, flags: int) -> apsw.Connection:
@@ -127,8 +153,10 @@ def check_whole(folder: Path) -> None:
 
 def _fault(path: Path) -> str | None:
     """What is wrong with the file as a whole."""
-    log = path.with_name(f"{FILE}-wal")
+    log = path.with_name(f"{FILE}{LOG}")
     before = log.stat().st_size if log.exists() else 0
+    if fault := log_fault(path):
+        return fault
     with path.open("rb") as file:
         header = file.read(100)
         size = os.fstat(file.fileno()).st_size

@@ -19,7 +19,7 @@ from rag.records import Passage, Source
 from rag.store import dense as dense_index
 from rag.store.dense import Manifest
 from rag.store.local import SENTENCE_KINDS, LocalStore, mismatch
-from rag.store.schema import FILE, open_for_writing, translated
+from rag.store.schema import FILE, close_written, note_commit, open_for_writing, translated
 
 if TYPE_CHECKING:
     from rag.protocols import Vectors
@@ -45,6 +45,7 @@ class Writer:
         self.folder = folder
         self._embedder = (embedder, embedder_name, dimension)
         self._rebuild = rebuild
+        self._frames = 0
         self._connection: Any  # apsw's types cannot say what a table holds
         with translated(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -57,14 +58,20 @@ class Writer:
                 for path in (*self.folder.glob(f"{FILE}*"), *self.folder.glob("vectors-*.faiss")):
                     path.unlink()
         self._connection = open_for_writing(self.folder)
+        self._connection.set_wal_hook(self._count_frames)
         with self._transaction():
             self._remember_embedder(*self._embedder)
 
     def close(self) -> None:
         """Let go of the index."""
-        if hasattr(self, "_connection"):
-            self._connection.close()
-        self._lock.close()
+        try:
+            if hasattr(self, "_connection"):
+                connection = self._connection
+                del self._connection
+                with translated(self.folder):
+                    close_written(connection, self.folder)
+        finally:
+            self._lock.close()
 
     def known(self) -> dict[str, Known]:
         """Every indexed file by its path."""
@@ -187,6 +194,10 @@ class Writer:
     def _set(self, name: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
+    def _count_frames(self, _connection: apsw.Connection, _database: str, frames: int) -> int:
+        self._frames = frames
+        return apsw.SQLITE_OK
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         with translated(self.folder):
@@ -194,6 +205,7 @@ class Writer:
             try:
                 yield
                 self._connection.execute("COMMIT")
+                note_commit(self._connection, self.folder, self._frames)
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")

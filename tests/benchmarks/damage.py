@@ -39,10 +39,14 @@ PAGE = 4096
 LARGE = 2_100  # passages, so that the vectors are kept in a file
 KINDS = ("same", "rebuilt", "refused", "wrong", "traceback")
 QUESTIONS = {
-    "seeds": ("Who founded Scale AI?", "What was Scale AI's last valuation?", "Who is the chief executive of Scale AI?"),
+    "seeds": (
+        "Who founded Scale AI?",
+        "What was Scale AI's last valuation?",
+        "Who is the chief executive of Scale AI?",
+    ),
     "large": ("Who keeps the bees of Village 7?", "How much rain fell in Village 1203?", "Who founded Acme?"),
 }
-QUESTIONS["killed"] = (*QUESTIONS["seeds"], "Who keeps the bees of Village 7?")
+QUESTIONS["killed"] = (*QUESTIONS["seeds"][:1], *(f"Who keeps the bees of Village {n}?" for n in (7, 130, 142)))
 
 
 # ---- damage ----------------------------------------------------------------------------------------------------
@@ -256,7 +260,7 @@ def prepared(work: Path, cache: str) -> dict[str, Settings]:
     make_index(made["seeds"], ROOT / "seeds")
     make_index(made["large"], villages)
     make_index(made["killed"], ROOT / "seeds")
-    kill_writer(made["killed"], villages)
+    kill_writer(made["killed"], write_villages(work / "few", 200))
     return made
 
 
