@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from rag.digests import is_whole
 from rag.errors import IndexDamaged, WhosaysError
+from rag.settings import EmbeddingSettings
 from rag.store import dense
 from rag.store.local import LocalStore
 from rag.store.schema import FILE
@@ -243,23 +244,31 @@ def test_a_lock_with_something_in_it_is_only_a_lock(tmp_path: Path) -> None:
 # ---- the cache of models ---------------------------------------------------------------------------------------
 
 
-def test_damage_to_the_cache_of_models_is_mended(
-    seeds_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kept = settings_for(seeds_index).embedding.cache
-    shutil.copytree(Path(kept).expanduser() / "models", tmp_path / "models")
-    monkeypatch.setenv("WHOSAYS_EMBEDDING__CACHE", str(tmp_path))
-    chosen = settings_for(seeds_index)
+def test_every_file_of_a_converted_model_is_checked(seeds_index: Path, tmp_path: Path) -> None:
+    models = Path(settings_for(seeds_index).embedding.cache).expanduser() / "models"
+    (card,) = (path for path in models.glob("*/embedder.json") if "all-MiniLM-L6-v2" in path.read_text("utf-8"))
+    folder = tmp_path / "model"
+    shutil.copytree(card.parent, folder)
+    assert is_whole(folder / card.name)
+    for path in files_of(folder):
+        sound = path.read_bytes()
+        Damage(flips=((0.5, 1),)).do_to(path)
+        assert not is_whole(folder / card.name), path.name
+        path.write_bytes(sound)
+    (folder / "model.xml").unlink()
+    assert not is_whole(folder / card.name)
+
+
+def test_a_damaged_model_is_converted_and_compiled_anew(seeds_index: Path, tmp_path: Path) -> None:
+    models = Path(settings_for(seeds_index).embedding.cache).expanduser() / "models"
+    shutil.copytree(models, tmp_path / "models")
+    chosen = replace(settings_for(seeds_index), embedding=EmbeddingSettings(cache=str(tmp_path)))
     vector = open_embedder(chosen).embed_question(QUESTION)
     (blob,) = (tmp_path / "compiled").rglob("*.blob")
-    seal = blob.with_suffix(".xxh3")
-    assert seal.is_file()
-    for path in (*(tmp_path / "models").glob("*/*"), *(tmp_path / "models").glob("*.json"), blob, seal):
+    for path in (blob, blob.with_suffix(".xxh3"), next((tmp_path / "models").glob("*/model.bin"))):
         Damage(flips=((0.5, 1),)).do_to(path)
-        assert np.array_equal(open_embedder(chosen).embed_question(QUESTION), vector), path
-    (card,) = (tmp_path / "models").glob("*/embedder.json")
-    assert is_whole(card)
-    assert json.loads(card.read_text("utf-8"))["name"]
+        assert np.array_equal(open_embedder(chosen).embed_question(QUESTION), vector), path.name
+    assert blob.with_suffix(".xxh3").is_file()
 
 
 def test_every_refusal_says_what_to_do(seeds_index: Path, tmp_path: Path) -> None:
