@@ -9,7 +9,7 @@
     │   └── Unparsable              a file is not what its ending says; indexing skips it
     ├── IndexProblem             3  the index cannot be used as it is
     │   ├── IndexMissing            there is none
-    │   ├── IndexDamaged            it does not open, or is from another version
+    │   ├── IndexDamaged            it is not what was written, or is from another version
     │   ├── IndexMismatch           it was written with another embedding model
     │   ├── IndexLocked             another run writes it
     │   └── IndexUnwritable         read-only, or the disk is full
@@ -82,7 +82,7 @@ class IndexMissing(IndexProblem):
 
 
 class IndexDamaged(IndexProblem):
-    """The index does not open, or is from another version."""
+    """The index is not what was written, or is from another version."""
 
 
 class IndexMismatch(IndexProblem):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.answering import BUILTIN, Answerer
+from rag.digests import is_whole
 from rag.errors import BackendMissing, BackendProblem, BadSettings, ModelUnavailable, WhosaysError
 from rag.protocols import Embedder, LanguageModel, Parser, Verifier
 from rag.read import EvidenceReader
@@ -236,7 +237,8 @@ def _compiled(settings: Settings) -> Path:
 def _embedder_folder(settings: Settings) -> Path:
     """The folder of the converted embedding model.
 
-    A small file in the cache says which one belongs to a model, so that asking needs not hash its weights.
+    A small file in the cache says which one belongs to a model, so that asking needs not load that. All that the folder
+    holds is read and compared with its digests, every time; a damaged one is converted anew.
     """
     models = Path(settings.embedding.cache).expanduser() / "models"
     name = settings.embedding.model
@@ -378,9 +380,9 @@ def _identity(name: str) -> str:
 def _converted(pointer: Path) -> Path | None:
     try:
         folder = pointer.parent / str(json.loads(pointer.read_text("utf-8"))["folder"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return folder if (folder / "embedder.json").is_file() else None
+    return folder if is_whole(folder / "embedder.json") else None
 
 
 def _recipe(settings: Settings) -> str:

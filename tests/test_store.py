@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from rag.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexMissing, S
 from rag.records import Passage, Sentence, Source
 from rag.store import dense
 from rag.store.local import LocalStore
-from rag.store.schema import FILE
+from rag.store.schema import FILE, open_for_writing
 from rag.store.writer import Writer, to_rows
 
 NORTH, EAST = np.eye(2, dtype=np.float32)
@@ -166,8 +165,8 @@ def test_half_an_index_is_damaged_and_a_rebuild_mends_it(writer: Writer) -> None
 
 def test_an_index_of_another_version_is_named_so(writer: Writer) -> None:
     writer.close()
-    with sqlite3.connect(writer.folder / FILE) as connection:
-        connection.execute("UPDATE meta SET value = '0' WHERE name = 'version'")
+    connection = open_for_writing(writer.folder)
+    connection.execute("UPDATE meta SET value = '0' WHERE name = 'version'")
     connection.close()
     with pytest.raises(IndexDamaged, match="format 0, but this is format"):
         LocalStore(writer.folder)
@@ -234,8 +233,9 @@ def test_many_vectors_are_searched_by_cells(tmp_path: Path) -> None:
     vectors = np.random.default_rng(7).standard_normal((2000, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     index = dense.build(lambda: enumerate(to_rows(vectors), start=1), 2000, 16, exact=500)
-    dense.save(index, tmp_path / "vectors-x.faiss")
-    loaded = dense.load(tmp_path / "vectors-x.faiss", 2000)
+    written = dense.save(index, tmp_path / "vectors-x.faiss")
+    assert written is not None
+    loaded = dense.load(tmp_path, written)
     assert loaded is not None
     assert [loaded.search(vectors[i], 1)[0][0] for i in range(0, 2000, 100)] == list(range(1, 2001, 100))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rag.digests import file_digest
 from rag.errors import BackendMissing, MemoryTooSmall, ModelDamaged
 from rag.probe import Way
 from rag.processor import computes_in_bf16, cores_granted
@@ -36,6 +37,7 @@ INSTALL_AGAIN = "Install Whosays again."
 CONVERTER = "openvino.tools.ovc"
 # What OpenVINO's errors say of memory, or of threads, which need some.
 WANTS_MEMORY = ("bad_alloc", "Cannot allocate memory", "can't alloc", "Resource temporarily unavailable")
+SEAL = ".xxh3"  # a file beside compiled code that holds its digest
 # OpenVINO sets the locale of the process while it reads a model, and back: two at a time leave it set, and what Python
 # then opens without naming an encoding is read as ASCII.
 _ONE_AT_A_TIME = threading.Lock()
@@ -247,12 +249,11 @@ class _Engine:
     def __init__(self, model: Path, compiled: Path, hint: str, way: Callable[[str], Way] | None = None) -> None:
         openvino = _openvino()
         chosen = way(openvino.__version__) if way else by_flags()
-        options: dict[str, Any] = {
-            "PERFORMANCE_HINT": hint,
-            "INFERENCE_PRECISION_HINT": chosen.precision,
-            "CACHE_DIR": str(compiled / chosen.precision),
-            "CACHE_MODE": "OPTIMIZE_SIZE",  # the weights stay in the model's file, and are mapped from there
-        }
+        code = compiled / chosen.precision
+        options: dict[str, Any] = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": chosen.precision}
+        if _all_sealed(code):
+            options["CACHE_DIR"] = str(code)
+            options["CACHE_MODE"] = "OPTIMIZE_SIZE"  # the weights stay in the model's file, and are mapped from there
         if chosen.streams and hint == "THROUGHPUT":
             options["NUM_STREAMS"] = chosen.streams
         if (cores := cores_granted()) < (os.cpu_count() or 1):  # OpenVINO does not see a control group's quota
@@ -264,6 +265,7 @@ class _Engine:
                 _ = openvino.Tensor(np.zeros(1, dtype=np.float32)).data
         except (RuntimeError, MemoryError) as error:
             raise (_memory_too_small(model) if _wants_memory(error) else _damaged(model.parent)) from error
+        _seal(code)
         self._file = model
         self._idle: list[Any] = []
         self._queue_class = openvino.AsyncInferQueue
@@ -291,6 +293,39 @@ class _Engine:
                 raise _memory_too_small(self._file) from error
             raise
         self._idle.append(queue)  # one that Ctrl-C left busy is not used again
+
+
+def _all_sealed(compiled: Path) -> bool:
+    """Whether all compiled code in a folder is what was written; what is not is removed, where that can be done.
+
+    OpenVINO takes what it finds there for granted.
+    """
+    for blob in compiled.glob("*.blob"):
+        try:
+            same = blob.with_suffix(SEAL).read_text("ascii") == file_digest(blob)
+        except (OSError, ValueError):
+            same = False
+        try:
+            if not same:
+                blob.unlink(missing_ok=True)
+                blob.with_suffix(SEAL).unlink(missing_ok=True)
+        except OSError:
+            return False
+    return True
+
+
+def _seal(compiled: Path) -> None:
+    """Write down the digests of new compiled code; where that cannot be done, it is compiled again next time."""
+    for blob in compiled.glob("*.blob"):
+        seal = blob.with_suffix(SEAL)
+        try:
+            # OpenVINO takes the right to write away when it is done: another process may be writing this one.
+            if not seal.exists() and not blob.stat().st_mode & 0o200:
+                temporary = seal.with_suffix(f".{os.getpid()}.tmp")
+                temporary.write_text(file_digest(blob), "ascii")
+                temporary.replace(seal)
+        except OSError:
+            continue
 
 
 def _openvino() -> Any:

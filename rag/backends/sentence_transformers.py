@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
 import threading
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rag.digests import is_whole, sealed
 from rag.errors import BackendMissing, ModelDamaged, ModelUnavailable
 
 if TYPE_CHECKING:
@@ -121,15 +122,18 @@ def folder_digest(folder: Path) -> str:
 def convert(name: str, models: Path) -> Path:
     """Convert a model for OpenVINO, pooling and normalisation included, into `models/<digest>`; gives that folder.
 
-    A conversion that is already there is kept. The folder appears whole or not at all.
+    A conversion that is already there and undamaged is kept. The folder appears whole or not at all.
     """
     source = model_folder(name)
     digest = folder_digest(source)
     target = models / digest
-    if (target / "embedder.json").is_file():
+    if is_whole(target / "embedder.json"):
         return target
     logger.info("converting %s for OpenVINO, once", name)
     try:
+        if target.exists():
+            logger.warning("the converted model in %s is not what was written and is made anew", target)
+            shutil.rmtree(target)
         models.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=models, prefix="converting-") as temporary:
             folder = Path(temporary) / "model"
@@ -180,9 +184,8 @@ def _write(name: str, digest: str, source: Path, folder: Path) -> None:
         "max_tokens": model.max_seq_length,
         "pad_id": model.tokenizer.pad_token_id or 0,
         "prompts": _prompts(model),
-        "sha256": _sha256(folder / "model.bin"),
     }
-    (folder / "embedder.json").write_text(json.dumps(card, indent=2), "utf-8")
+    (folder / "embedder.json").write_text(sealed(card, folder), "utf-8")
 
 
 def _load(folder: Path, device: str = "cpu") -> Any:

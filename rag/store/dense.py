@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
+
+from rag.digests import file_digest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,6 +53,16 @@ class Card:
     def to_json(self) -> dict[str, Any]:
         """The card as it stands in the manifest."""
         return asdict(self)
+
+
+class Manifest(TypedDict):
+    """What SQLite knows of the file: its name, its digest, the vectors in it, and what kind of index it is."""
+
+    file: str
+    digest: str
+    last_id: int
+    count: int
+    card: dict[str, Any]
 
 
 class DenseIndex:
@@ -221,30 +233,51 @@ def cosines(rows: Iterable[Row], vector: Vectors) -> dict[int, float]:
     return dict(zip(found, (matrix.astype(np.float32) @ vector).tolist(), strict=True))
 
 
-def save(dense: DenseIndex, path: Path) -> None:
-    """Write the cache file whole or not at all; a folder that cannot be written only costs time later."""
+def save(dense: DenseIndex, path: Path) -> Manifest | None:
+    """Write the cache file whole or not at all; None where it cannot be written, which only costs time later."""
     import faiss
 
     temporary = path.with_suffix(".tmp")
     try:
         faiss.write_index(dense._index, str(temporary))
+        digest = file_digest(temporary)
         temporary.replace(path)
-        for old in path.parent.glob("vectors-*.faiss"):
+        for old in path.parent.glob("vectors-*"):  # a run that was killed leaves a part of one
             if old != path:
                 old.unlink(missing_ok=True)
     except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
         logger.warning("the vector index was not cached at %s: %s", path, error)
+        return None
+    return Manifest(file=path.name, digest=digest, last_id=dense.last_id, count=len(dense), card=dense.card.to_json())
 
 
-def load(path: Path, last_id: int, card: Card | None = None) -> DenseIndex | None:
-    """The cached index, memory-mapped so that several processes share it; None where there is none or it is broken."""
+def sound(folder: Path, written: Manifest) -> bool:
+    """Whether the cache file is there and is byte for byte what was written."""
+    try:
+        return file_digest(folder / written["file"]) == written["digest"]
+    except OSError:
+        return False
+
+
+def load(folder: Path, written: Manifest) -> DenseIndex | None:
+    """The cached index, memory-mapped so that several processes share it; None where there is none or it is damaged.
+
+    All of it is read before a vector of it counts: FAISS itself notices few damages.
+    """
     import faiss
 
-    if not path.is_file():
+    path = folder / written["file"]
+    if not sound(folder, written):
+        if path.exists():
+            logger.warning(
+                "the cached vector index %s is damaged and is built anew; to have it written again: whosays index PATH",
+                path,
+            )
         return None
     try:
-        return DenseIndex(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), last_id, card)
+        card = Card(**written["card"])
+        return DenseIndex(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC), written["last_id"], card)
     except RuntimeError as error:
         logger.warning("the cached vector index %s is broken and is built anew: %s", path, error)
         return None

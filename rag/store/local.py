@@ -6,7 +6,6 @@ import contextlib
 import copy
 import difflib
 import json
-import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from rag.store.schema import open_for_reading, translated
 from rag.store.words import CommonWords
 
 if TYPE_CHECKING:
+    import apsw
     from numpy.typing import NDArray
 
     from rag.protocols import Vectors
@@ -34,6 +34,7 @@ CHOSEN = """SELECT id FROM sources WHERE name IN (SELECT value FROM json_each(?1
     SELECT sources.id FROM json_each(?1) AS given CROSS JOIN sources
     WHERE given.value GLOB '*[*?[]*' AND name GLOB given.value"""
 AMONG = "SELECT value FROM json_each(?1)"  # the identifiers of the chosen sources
+LISTED = "SELECT value FROM json_each(?)"  # of a JSON list: SQLite takes only so many single values
 SENTENCE_KINDS: tuple[SentenceKind, ...] = ("prose", "item", "heading", "other")
 
 
@@ -132,7 +133,7 @@ class LocalStore:
         path = self.folder / written["file"] if written else None
         if path is None or not path.is_file():
             return None
-        return VectorFile(Card(**written.get("card", {})), path.stat().st_size / 1e6)
+        return VectorFile(Card(**written["card"]), path.stat().st_size / 1e6)
 
     def dense_at(self, snapshot: Snapshot) -> Dense:
         """The vectors of the snapshot's generation, read once and kept until the index changes."""
@@ -157,28 +158,23 @@ class LocalStore:
             kept = self._dense
             if kept is not None and (kept.state[0], kept.file) != (snapshot.state[0], written["file"]):
                 kept = None
-            base = kept.base if kept else self._load_dense(written)
+            base = kept.base if kept else dense_index.load(self.folder, written)
             if base is not None:
                 added = snapshot.build_dense(after=base.last_id)
                 delta = added if len(added) else None
                 return Dense(snapshot.state, base, written["file"], delta)
         return Dense(snapshot.state, snapshot.build_dense(), file="")
 
-    def _load_dense(self, written: dict[str, Any]) -> DenseIndex | None:
-        """The vector index that the manifest names; None where its file is not to be used."""
-        card = Card(**written.get("card", {}))
-        return dense_index.load(self.folder / written["file"], written["last_id"], card)
-
 
 class Snapshot:
     """One unchanging view of the index; used by one thread, closed with its `with`."""
 
-    def __init__(self, store: LocalStore, connection: sqlite3.Connection) -> None:
+    def __init__(self, store: LocalStore, connection: apsw.Connection) -> None:
         self._store = store
-        self._connection = connection
+        self._connection: Any = connection  # apsw's types cannot say what a table holds
         self.generation = self.meta("generation") or "empty"
         # The same contents may come back with other identifiers, in a rebuilt index or after a removal.
-        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passages'").fetchone()
+        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passages'").fetchone()
         self.state = (self.meta("lineage") or "", self.generation, int(row[0]) if row else 0)
         self._chosen: str | None = None
         self._among: NDArray[np.int64] | None = None
@@ -268,18 +264,16 @@ class Snapshot:
         if base.card.widen > 1:
             exact = self.cosines(vector, [passage_id for passage_id, _ in found])
             return sorted(exact.items(), key=lambda pair: (-pair[1], pair[0]))
-        marks = ",".join("?" * len(found))
-        rows = self._connection.execute(
-            f"SELECT passage_id FROM vectors WHERE passage_id IN ({marks})", [passage_id for passage_id, _ in found]
-        )
+        ids = json.dumps([passage_id for passage_id, _ in found])
+        rows = self._connection.execute(f"SELECT passage_id FROM vectors WHERE passage_id IN ({LISTED})", (ids,))
         alive = {passage_id for (passage_id,) in rows}
         return [(passage_id, score) for passage_id, score in found if passage_id in alive]
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         """How near the passages with these ids are to a unit vector; ids that are gone are left out."""
-        marks = ",".join("?" * len(ids))
         rows = self._connection.execute(
-            f"SELECT passage_id, vector FROM vectors WHERE passage_id IN ({marks}) ORDER BY passage_id", list(ids)
+            f"SELECT passage_id, vector FROM vectors WHERE passage_id IN ({LISTED}) ORDER BY passage_id",
+            (json.dumps(list(ids)),),
         )
         return dense_index.cosines(rows, vector)
 
@@ -315,21 +309,21 @@ class Snapshot:
 
     def passages(self, ids: Sequence[int]) -> dict[int, Hit]:
         """The passages with these ids as hits of score 0; ids that are gone are left out."""
-        marks = ",".join("?" * len(ids))
         rows = self._connection.execute(
             "SELECT p.id, s.name, p.start, p.end, p.text, p.sentences, p.heading, s.title, s.published"
-            f" FROM passages p JOIN sources s ON s.id = p.source_id WHERE p.id IN ({marks})",
-            list(ids),
+            f" FROM passages p JOIN sources s ON s.id = p.source_id WHERE p.id IN ({LISTED})",
+            (json.dumps(list(ids)),),
         )
         return {row[0]: _hit(*row[1:]) for row in rows}
 
     def passages_of(self, name: str) -> list[tuple[int, int, str | None]]:
         """The (start, end, heading) of a source's passages, in their order."""
-        return self._connection.execute(
+        rows: list[tuple[int, int, str | None]] = self._connection.execute(
             "SELECT start, end, heading FROM passages WHERE source_id = (SELECT id FROM sources WHERE name = ?)"
             " ORDER BY start, end",
             (name,),
         ).fetchall()
+        return rows
 
     def line_at(self, name: str, offset: int) -> int:
         """The 1-based line of a source that holds `offset`; lines end with \\n, \\r\\n or \\r."""

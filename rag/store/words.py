@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any, Protocol
+
+import apsw
 
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 # Passages that one search computes BM25 for: about a microsecond each, and as much again where their scores are added
@@ -46,7 +47,7 @@ class Terms:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        self._connection = apsw.Connection(":memory:")
         self._connection.execute(f"CREATE VIRTUAL TABLE texts USING fts5(text, tokenize='{TOKENIZER}')")
         self._connection.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(texts, instance)")
 
