@@ -153,6 +153,8 @@ ROOMS = {
     "numpy": ("rag.store", "rag.backends", "rag.protocols", "rag.retrieve", "rag.reader", "eval"),
     "faiss": ("rag.store.dense",),
     "openvino": ("rag.backends", "rag.reader.export"),
+    "nncf": ("rag.reader.export",),
+    "safetensors": ("rag.reader.export",),
     "tokenizers": ("rag.backends", "rag.reader"),
     "torch": ("rag.backends.sentence_transformers", "rag.backends.language_local", "rag.reader"),
     "transformers": ("rag.backends.sentence_transformers", "rag.backends.language_local", "rag.reader.network"),
