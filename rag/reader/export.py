@@ -81,7 +81,7 @@ def mixed(earlier: Network, trained: Network, share: float) -> Network:
 
 
 def shown_pairs(data: Path, seed: int = 5) -> list[tuple[str, str]]:
-    """Questions with passages and claims with evidence of the training data: they show how far the activations range."""
+    """Pairs of texts from the training data, questions and claims, that show how far activations range."""
     readings, claims = SHOWN
     examples = training_examples(data, readings, readings, seed)[:readings]
     pairs = [(example.question, example.passage) for example in examples]

@@ -22,7 +22,8 @@ import numpy as np
 import torch
 
 from rag.backends.openvino import OpenVinoReader
-from rag.reader.measure import auroc, token_f1
+from rag.reader.export import load
+from rag.reader.measure import auroc, read, token_f1
 from rag.reader.readings import people_s_own
 from rag.settings import load_settings
 from rag.wiring import open_embedder, open_indexer, open_reader, open_store
@@ -62,6 +63,7 @@ def lost_to_8_bits(reader: OpenVinoReader, data: Path) -> None:
     readings = [reader.read(example.question, [example.passage])[0] for example in examples]
     shipped = [r.answerable + r.spans[0].score for r in readings]
     words = [e.passage[r.spans[0].start : r.spans[0].end] for e, r in zip(examples, readings, strict=True)]
+    trained = read(load(ROOT / "rag" / "reader"), examples)
     for name, scores, said in (
         ("shipped, 8 bits", shipped, words),
         ("trained, float32", *trained),
