@@ -160,6 +160,8 @@ ROOMS = {
     "xxhash": ("rag.digests",),
     "faiss": ("rag.store.dense",),
     "openvino": ("rag.backends", "rag.reader.export"),
+    "nncf": ("rag.reader.export",),
+    "safetensors": ("rag.reader.export",),
     "tokenizers": ("rag.backends", "rag.reader"),
     "torch": ("rag.backends.sentence_transformers", "rag.backends.language_local", "rag.reader"),
     "transformers": ("rag.backends.sentence_transformers", "rag.backends.language_local", "rag.reader.network"),

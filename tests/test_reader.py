@@ -20,7 +20,7 @@ from tokenizers import Encoding
 
 from rag.backends.openvino import OpenVinoReader, best_spans
 from rag.errors import ModelDamaged, ModelUnavailable
-from rag.reader.export import export, load, mixed
+from rag.reader.export import load, mixed
 from rag.reader.export import main as write
 from rag.reader.measure import auroc, token_f1
 from rag.reader.network import base_folder, batch_of, tokenizer
@@ -31,6 +31,8 @@ from rag.wiring import READER_FOLDER, open_reader
 from tests.contracts import reader_contract, verifier_contract
 from tests.test_reader_data import write_data
 
+TRAINED_FOLDER = READER_FOLDER.parent
+NEWS = "001_9eb630c19336d33f.txt"
 FEW = ["--answered", "8", "--unanswered", "8", "--claims", "8", "--tokens", "1200", "--save-every", "1"]
 
 
@@ -108,7 +110,8 @@ def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> No
     [
         ("train", ["--data", "nowhere", "--out", "out"], "train-v1.1.json.gz"),
         ("claims", ["--data", "nowhere", "--out", "out.jsonl"], "dev-v2.0.json.gz"),
-        ("export", ["nowhere.pt", "out"], "nowhere.pt"),
+        ("export", ["nowhere.pt", "out", "--data", "nowhere"], "nowhere.pt"),
+        ("export", [".", "out", "--data", "nowhere"], "trained.safetensors"),
         ("measure", ["nowhere.pt", "--data", "nowhere"], "nowhere.pt"),
     ],
 )
@@ -124,45 +127,66 @@ def test_a_file_that_is_missing_is_named_in_one_line(
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_the_exported_network_gives_what_the_trained_one_gives(trained: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def exported(trained: Path) -> Path:
+    """The folder that the network of that run was exported to."""
+    folder = trained / "exported"
+    write([str(trained / "out" / "model.pt"), str(folder), "--data", str(trained / "data")])
+    return folder
+
+
+def test_the_exported_network_gives_about_what_the_trained_one_gives(trained: Path, exported: Path) -> None:
     network = load(trained / "out" / "model.pt")
-    export(network, tmp_path)
-    engine = OpenVinoReader(tmp_path, base_folder() / "model.safetensors", tmp_path / "compiled")
+    engine = OpenVinoReader(exported / "weights", base_folder() / "model.safetensors", trained / "compiled")
     pairs = [("Who founded Acme?", "Jane Doe founded Acme."), ("Did it rain?", "It rained all day long in Tulsa.")]
     with torch.no_grad():
         _, answerable, verdict = network(*batch_of(tokenizer(64).encode_batch(pairs), network.words, "cpu"))
     readings = [engine.read(*(question, [passage]))[0].answerable for question, passage in pairs]
-    assert np.allclose(readings, answerable, atol=0.02)
+    assert np.allclose(readings, answerable, atol=0.1)
     supports = [[s.supported, s.contradicted, s.neither] for s in engine.verify(pairs)]
-    assert np.allclose(supports, torch.softmax(verdict, dim=-1), atol=0.01)
+    assert np.allclose(supports, torch.softmax(verdict, dim=-1), atol=0.05)
 
 
-def test_training_can_go_on_from_what_is_shipped(trained: Path, tmp_path: Path) -> None:
-    network = load(trained / "out" / "model.pt")
-    export(network, tmp_path)
-    again = load(tmp_path).trained()
-    assert again.keys() == network.trained().keys()
-    assert all(torch.allclose(again[name], value, atol=2e-3, rtol=1e-3) for name, value in network.trained().items())
+def test_what_is_shipped_is_the_trained_network_in_eight_bits(reader: OpenVinoReader) -> None:
+    network = load(TRAINED_FOLDER)
+    text = " ".join((READER_FOLDER.parents[2] / "seeds" / NEWS).read_text("utf-8").split())
+    asked = ("Who founded Scale AI?", "What was the last valuation?", "Who is the chief executive of Ford?")
+    pairs = [(question, text[start : start + 550]) for question in asked for start in range(0, 2200, 550)]
+    with torch.no_grad():
+        _, answerable, _ = network(*batch_of(tokenizer(384).encode_batch(pairs), network.words, "cpu"))
+    readings = [reader.read(question, [passage])[0] for question, passage in pairs]
+    assert np.corrcoef([reading.answerable for reading in readings], answerable)[0, 1] > 0.97
+    assert len({round(float(value), 1) for value in answerable}) > 6
+
+
+def test_training_can_go_on_from_what_is_shipped(trained: Path, exported: Path) -> None:
+    network, again = load(trained / "out" / "model.pt").trained(), load(exported).trained()
+    assert again.keys() == network.keys()
+    assert all(torch.allclose(again[name], value, atol=2e-3, rtol=1e-3) for name, value in network.items())
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
 def test_a_mix_lies_between_the_two_networks(trained: Path, share: float) -> None:
     path = trained / "out" / "model.pt"
-    earlier, later = load(READER_FOLDER).trained(), load(path).trained()
-    mix = mixed(load(READER_FOLDER), load(path), share).trained()
+    earlier, later = load(TRAINED_FOLDER).trained(), load(path).trained()
+    mix = mixed(load(TRAINED_FOLDER), load(path), share).trained()
     assert mix.keys() == later.keys()
     assert any(not torch.equal(earlier[name], later[name]) for name in mix)
     for name, value in mix.items():
         assert torch.allclose(value, torch.lerp(earlier[name], later[name], share), atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--mix", "earlier", "--share", "1.5"], "from 0 to 1, not 1.5"), (["--share", "0.5"], "name the other network")],
+)
 def test_a_share_that_is_none_is_refused_in_one_line(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        write([str(trained / "out" / "model.pt"), str(tmp_path), "--share", "1.5"])
+        write([str(trained / "out" / "model.pt"), str(tmp_path), "--data", str(trained / "data"), *arguments])
     assert ended.value.code == 2
-    assert "from 0 to 1, not 1.5" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 def test_a_run_that_was_killed_ends_where_one_that_was_not_ends(trained: Path, tmp_path: Path) -> None:

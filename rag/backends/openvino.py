@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rag.protocols import Vectors
 
 BATCH = 8  # measured: small batches of like length waste the least on padding
-READ_BATCH = 2
+READ_BATCH = 4
 READ_AT_MOST = 384  # tokens of question and passage together
 SPAN_ENDS = 20  # the best starts and ends that are paired
 SPAN_TOKENS = 40  # the longest span

@@ -1,10 +1,10 @@
-"""What reading costs and what fp16 weights cost: prints the two tables of BENCHMARKS.md.
+"""What reading costs and what 8 bits cost: prints the two tables of BENCHMARKS.md.
 
-    python tests/benchmarks/reading.py --data DIR --model MODEL.pt
+    python tests/benchmarks/reading.py --data DIR
 
 Reading: eight passages of the example articles for one question, warm, beside embedding the same eight passages in the
-same run; medians with the least and the most. Weights: the shipped network (fp16 weights) against the trained one
-(float32) on the SQuAD questions that may be tuned on. Without --data and --model only the first table is made.
+same run; medians with the least and the most. Weights: the shipped network (8-bit weights and activations) against the
+trained one (float32) on the SQuAD questions that may be tuned on. Without --data only the first table is made.
 """
 
 from __future__ import annotations
@@ -56,14 +56,18 @@ def eight_passages() -> list[str]:
     return sorted(texts, key=len)[-8:]
 
 
-def lost_to_fp16(reader: OpenVinoReader, model: Path, data: Path) -> None:
+def lost_to_8_bits(reader: OpenVinoReader, data: Path) -> None:
     """Print F1 and AUROC of the shipped and of the trained network on the same questions."""
     examples = people_s_own(data, training=False, seed=1)
     answerable = np.array([example.start >= 0 for example in examples])
     readings = [reader.read(example.question, [example.passage])[0] for example in examples]
     shipped = [r.answerable + r.spans[0].score for r in readings]
     words = [e.passage[r.spans[0].start : r.spans[0].end] for e, r in zip(examples, readings, strict=True)]
-    for name, scores, said in (("shipped, fp16", shipped, words), ("trained, float32", *read(load(model), examples))):
+    trained = read(load(ROOT / "rag" / "reader"), examples)
+    for name, scores, said in (
+        ("shipped, 8 bits", shipped, words),
+        ("trained, float32", *trained),
+    ):
         f1 = [token_f1(w, e.passage[e.start : e.end]) for w, e in zip(said, examples, strict=True) if e.start >= 0]
         values = np.array(scores)
         area = auroc(values[answerable].tolist(), values[~answerable].tolist())
@@ -73,7 +77,6 @@ def lost_to_fp16(reader: OpenVinoReader, model: Path, data: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path)
-    parser.add_argument("--model", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(os.cpu_count() or 1)
     settings = load_settings(os.environ)
@@ -82,8 +85,8 @@ def main() -> None:
     print(f"reading 8 passages of {np.mean(embedder.count_tokens(passages)):.0f} tokens")
     print("  read    ", milliseconds(lambda: reader.read(question, passages)))
     print("  embedded", milliseconds(lambda: embedder.embed(passages)))
-    if options.data and options.model:
-        lost_to_fp16(reader, options.model, options.data)
+    if options.data:
+        lost_to_8_bits(reader, options.data)
 
 
 if __name__ == "__main__":
