@@ -245,7 +245,7 @@ def _print_rows(path: Path) -> None:
     published = [row for _, found in beside for row in found.rows]
     if published:
         sys.stdout.write("\n| published | by | value | source |\n|---|---|---|---|\n")
-        sys.stdout.writelines(f"| {row.figure} | {row.system} | {row.value:.3f} | {row.source} |\n" for row in published)
+        sys.stdout.writelines(f"| {r.figure} | {r.system} | {r.value:.3f} | {r.source} |\n" for r in published)
     sys.stdout.write("\nWhere the protocols differ:\n\n")
     sys.stdout.writelines(f"- {suite}: {found.differs}\n" for suite, found in beside if found.differs)
 
