@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -613,14 +613,17 @@ def test_the_command_measures_merges_and_prints_rows(
     assert command("table", "r.json") == 0
     rows = capsys.readouterr().out.splitlines()
     assert rows[0].startswith("| figure | target |")
-    assert [row.split(" | ")[0] for row in rows[2:]] == [
+    measured, published, _, differing = [list(block) for filled, block in groupby(rows, bool) if filled]
+    assert [row.split(" | ")[0] for row in measured[2:]] == [
         "| SQuAD 2.0, answerable F1",
         "| SQuAD 2.0, overall F1",
         "| SQuAD 2.0, AUROC",
         "| Neighbours, AUROC",
         "| FoolMeTwice, accuracy",
     ]
-    assert rows[-1].endswith("`python -m eval.suites fool-me-twice --data DIR --limit 7` |")
+    assert measured[-1].endswith("`python -m eval.suites fool-me-twice --data DIR --limit 7` |")
+    assert "| SQuAD 2.0, overall F1 | BERT-base, trained on SQuAD 2.0 | 0.768 | SQuAD 2.0 dev |" in published
+    assert "- squad: They were trained on SQuAD 2.0's training part" in differing[0]
     assert str(tmp_path) not in "".join(rows)
 
 

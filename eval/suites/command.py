@@ -241,6 +241,13 @@ def _print_rows(path: Path) -> None:
     ordered = [results[name] for name in SUITES if name in results]
     sys.stdout.write("| figure | target | measured, 95 % interval | n | command |\n|---|---|---|---|---|\n")
     sys.stdout.writelines(f"{row}\n" for row in markdown_rows(ordered))
+    beside = [(measured.suite, _comparable(measured)) for measured in ordered]
+    published = [row for _, found in beside for row in found.rows]
+    if published:
+        sys.stdout.write("\n| published | by | value | source |\n|---|---|---|---|\n")
+        sys.stdout.writelines(f"| {r.figure} | {r.system} | {r.value:.3f} | {r.source} |\n" for r in published)
+    sys.stdout.write("\nWhere the protocols differ:\n\n")
+    sys.stdout.writelines(f"- {suite}: {found.differs}\n" for suite, found in beside if found.differs)
 
 
 def _parser() -> argparse.ArgumentParser:
