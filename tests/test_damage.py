@@ -131,13 +131,18 @@ def writer(tmp_path: Path) -> Any:
     writer.close()
 
 
+def cut_pages(path: Path, count: int) -> None:
+    os.truncate(path, path.stat().st_size - count * 4096)
+
+
 def killed(tmp_path: Path) -> Path:
-    """The folder of an index of three sources whose writer was killed after the third."""
+    """The folder of an index of three sources whose writer was killed after the third; the first is in the file."""
     script = (
         "import os, signal, sys\nfrom pathlib import Path\nfrom rag.store.writer import Writer\n"
         "from tests.test_store import put\n"
         "writer = Writer(Path(sys.argv[1]), 'digest', 'two directions', 2, rebuild=False)\nwriter.begin()\n"
         "for number in range(3):\n    put(writer, f'{number}.txt', 'It rained. ' * 600)\n"
+        "    if not number:\n        writer._connection.wal_checkpoint()\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     done = subprocess.run([sys.executable, "-c", script, str(tmp_path / "index")], cwd=ROOT, check=False)
@@ -170,6 +175,8 @@ def test_the_log_of_a_killed_writer_is_read_with_the_index(tmp_path: Path) -> No
         pytest.param(lambda log: Damage(flips=((0.5, 3),)).do_to(log), id="a bit in the middle"),
         pytest.param(lambda log: Damage(flips=((0.999, 3),)).do_to(log), id="a bit of its last frame"),
         pytest.param(lambda log: Damage(cut=0.5).do_to(log.with_name(f"{FILE}-note")), id="half of the note"),
+        pytest.param(lambda log: cut_pages(log.with_name(FILE), 1), id="the last page of the index"),
+        pytest.param(lambda log: cut_pages(log.with_name(FILE), 12), id="many pages of the index"),
     ],
 )
 def test_a_damaged_log_does_not_bring_back_what_was_before(tmp_path: Path, spoil: Any) -> None:

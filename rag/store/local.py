@@ -350,7 +350,7 @@ class Snapshot:
 
     def stored_vectors(self, after: int = 0) -> Iterator[tuple[int, bytes]]:
         """The (passage id, float16 bytes) of all passages, or of those added after a passage id, in order."""
-        return self._connection.execute(
+        yield from self._connection.execute(
             "SELECT passage_id, vector FROM vectors WHERE passage_id > ? ORDER BY passage_id", (after,)
         )
 

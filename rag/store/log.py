@@ -63,30 +63,58 @@ def salt_of(index: Path) -> int:
         return 0
 
 
-def fault(index: Path) -> str | None:
+class LogFault(Exception):
     """What of the log is missing or not what was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How many pages the index has by the last commit noted, and the numbers of those that the log holds."""
+
+    pages: int
+    logged: NDArray[np.uint32]
+
+    def missing(self, in_file: int) -> int:
+        """How many pages are neither among so many in the file nor in the log."""
+        beyond = self.logged[(self.logged > in_file) & (self.logged <= self.pages)]
+        return max(self.pages - in_file, 0) - len(np.unique(beyond))
+
+
+def reach(index: Path) -> Reach | None:
+    """What the log adds to the index by its note; None where it adds nothing, or nothing is noted.
+
+    Raises LogFault where what was noted is no longer there.
+    """
     try:
         note = noted(index)
-    except ValueError:
-        return "the note of its last commit is spoilt"
+    except ValueError as error:
+        raise LogFault("the note of its last commit is spoilt") from error
     if note is None:
         return None
-    lost = None if note.whole else "what was written last is gone from its log"
+    gone = LogFault("what was written last is gone from its log")
     try:
         with index.with_name(f"{index.name}{LOG}").open("rb") as file:
             header = file.read(HEADER)
             size = int.from_bytes(header[8:12], "big")
-            if not _is_header(header):
-                return lost  # SQLite does not read such a log
-            if (salt := int.from_bytes(header[16:20], "big")) != note.salt:
+            salt = int.from_bytes(header[16:20], "big")
+            if not _is_header(header) or salt != note.salt:  # then SQLite does not read it, or it is another log
                 # A log begins again with the next salt, when all of it is in the index.
-                return None if salt == (note.salt + 1) % (1 << 32) else lost
-            frames = file.read(note.frames * (FRAME_HEADER + size))
+                begun_again = _is_header(header) and salt == (note.salt + 1) % (1 << 32)
+                if note.whole or begun_again:
+                    return None
+                raise gone
+            content = file.read(note.frames * (FRAME_HEADER + size))
     except FileNotFoundError:
-        return lost
-    if _are_whole(header, frames, note.frames, size):
+        if note.whole:
+            return None
+        raise gone from None
+    if not _are_whole(header, content, note.frames, size):
+        raise LogFault("its log is not what was written")
+    if not note.frames:
         return None
-    return "its log is not what was written"
+    heads = np.frombuffer(content, dtype=np.uint8).reshape(note.frames, -1)[:, :8].tobytes()
+    numbers = np.frombuffer(heads, dtype=">u4").astype(np.uint32).reshape(-1, 2)
+    return Reach(pages=int(numbers[-1, 1]), logged=numbers[:, 0])
 
 
 def _is_header(header: bytes) -> bool:

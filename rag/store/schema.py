@@ -17,14 +17,14 @@ from pathlib import Path
 import apsw
 
 from rag.errors import BackendMissing, IndexDamaged, IndexLocked, IndexMissing, IndexUnwritable, WhosaysError
-from rag.store.log import LOG, Note, salt_of
-from rag.store.log import fault as log_fault
+from rag.store.log import LOG, LogFault, Note, reach, salt_of
 
 FILE = "index.sqlite"
 VERSION = "2"
 BUSY_SECONDS = 5.0
 FRAMES = 1_000  # of the log, from which on it is copied into the index
 RACES = 5  # how often a fault is looked for again before it is believed
+PAGE_BYTES = 4096
 CHECKSUM_BYTES = 8  # at the end of every page; any other number in the file's header would switch the checksums off
 DAMAGE = (apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS, apsw.SQLITE_IOERR_SHORT_READ)
 
@@ -85,6 +85,7 @@ def open_for_writing(folder: Path) -> apsw.Connection:
         connection = _connected(str(path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
         if new:
             connection.reserve_bytes(reserve=CHECKSUM_BYTES)
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # `close_written` notes it first
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -155,18 +156,22 @@ def _fault(path: Path) -> str | None:
     """What is wrong with the file as a whole."""
     log = path.with_name(f"{FILE}{LOG}")
     before = log.stat().st_size if log.exists() else 0
-    if fault := log_fault(path):
-        return fault
+    try:
+        added = reach(path)
+    except LogFault as fault:
+        return str(fault)
     with path.open("rb") as file:
         header = file.read(100)
         size = os.fstat(file.fileno()).st_size
-    if len(header) < 100 or header[20] != CHECKSUM_BYTES:
+    if len(header) < 100 or header[20] != CHECKSUM_BYTES or int.from_bytes(header[16:18], "big") != PAGE_BYTES:
         return "its header is spoilt"
-    page = int.from_bytes(header[16:18], "big")
-    if before or (log.exists() and log.stat().st_size):
-        return None  # pages that are in the log alone need not be in the file
-    expected = page * int.from_bytes(header[28:32], "big")
-    return None if size == expected else f"it has {size} bytes and not {expected}"
+    if added is not None:
+        missing = added.missing(size // PAGE_BYTES)
+        return f"{missing} of its pages are missing" if missing else None
+    expected = PAGE_BYTES * int.from_bytes(header[28:32], "big")
+    # Pages may have been copied from a log before the header was.
+    logged = before or (log.exists() and log.stat().st_size)
+    return None if size == expected or (logged and size > expected) else f"it has {size} bytes and not {expected}"
 
 
 def check_version(connection: apsw.Connection, folder: Path) -> None:
