@@ -197,11 +197,12 @@ def test_a_disk_too_full_for_the_file_of_vectors_costs_time_and_nothing_else(she
     shell.brought_up_to_date(**small)
     (vectors,) = shell.index.glob("vectors-*")
     size = sum(path.stat().st_size for path in shell.index.iterdir())
+    of_vectors = vectors.stat().st_size
     made = shell.index.rename(tmp_path / "made")
     with disk(shell.index, size + 500_000):
         shutil.copytree(made, shell.index, dirs_exist_ok=True)
         (shell.index / vectors.name).unlink()
-        (shell.index / "filler").write_bytes(b"0" * vectors.stat().st_size)
+        (shell.index / "filler").write_bytes(b"0" * of_vectors)
         done = shell.brought_up_to_date(**small)
         assert "the vector index was not cached" in done.stderr and "Traceback" not in done.stderr
         assert not [path for path in shell.index.iterdir() if path.name.startswith("vectors-")]
@@ -271,7 +272,9 @@ def test_an_answer_that_is_given_while_indexing_quotes_one_state_of_each_source(
                     states = [texts[source] for texts in editions]
                     assert any(all(text[c.start : c.end] == c.quote for c in quoted) for text in states), quoted
         assert child.returncode == 0
-        assert edition in answerer.ask("How many tons of what does ship 7 carry?").text
+        answer, now = answerer.ask("What does ship 7 carry, and which port does it sail from?"), shell.wanted()
+        assert any(edition in citation.quote for citation in answer.citations)
+        assert all(now[c.source][c.start : c.end] == c.quote for c in answer.citations)
     assert asked >= 3
 
 

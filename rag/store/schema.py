@@ -81,6 +81,9 @@ def open_for_writing(folder: Path) -> apsw.Connection:
     path = folder / FILE
     with translated(folder):
         folder.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            for left in folder.glob(f"{FILE}-*"):  # of an index that is gone
+                left.unlink()
         new = not path.exists() or not path.stat().st_size
         connection = _connected(str(path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE)
         if new:
