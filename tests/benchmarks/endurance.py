@@ -7,8 +7,7 @@
 `kills`: `whosays index` builds, updates and reduces two indexes, one small and one large enough to have a file of
 vectors, and is killed (SIGKILL) at random moments. After each kill the index must open; every source that was reported
 done must be there with its new text, every other with its old or its new one; what a search finds must be what the
-sources say. A run to the end must then give the kinds of files and the generation of an index made afresh. A generation
-may differ where only the rounding of vectors does, which depends on what is embedded together: those are counted.
+sources say. A run to the end must then give the kinds of files and the generation of an index made afresh.
 
 A program that starts costs a second. So one process imports everything and then forks: each fork runs the whole command
 from its arguments to its exit code and is a process of its own, killed by the system like any other. `--embedding
@@ -58,7 +57,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 CACHE = os.environ.get("WHOSAYS_EMBEDDING__CACHE", EmbeddingSettings.cache)
 TOKENS = 24  # a sentence a passage, so that small files hold many
 SIZE_OF_PASSAGES = {"WHOSAYS_PASSAGES__TOKENS": str(TOKENS), "WHOSAYS_PASSAGES__OVERLAP": "1"}
-ROUNDING = 0.002  # of a cosine between 16-bit vectors whose last bit differs
 DONE = re.compile(r"^indexed (.+) \(\d[\d,]* of ", re.MULTILINE)
 PATIENCE = 120.0  # seconds that a run may take
 MOMENTS = ("time", "time", "writing", "line", "end")
@@ -216,7 +214,6 @@ class World:
         self.states = states(files, sentences)
         self.length: dict[str, float] = {}
         self.unborn = False
-        self.rounded = False
         self.wrote = False
         self._forks = forks
         self._store: LocalStore | None = None
@@ -341,27 +338,10 @@ class World:
         store = open_store(self.settings(self.index))
         generation, passages, kinds = self._fresh[number]
         if (store.generation, store.passage_count) != (generation, passages):
-            self.rounded = store.passage_count == passages and self._same_hits(number)
-            if not self.rounded:
-                faults.append("the run to the end did not give the generation of an index made afresh")
+            faults.append("the run to the end did not give the generation of an index made afresh")
         left = Counter(path.suffix for path in self.index.iterdir()) - kinds
         faults += [f"{count} files {suffix} were left behind" for suffix, count in left.items()]
         return faults
-
-    def _same_hits(self, number: int) -> bool:
-        """Whether searches find the same passages as in the index made afresh, up to the rounding of vectors."""
-        fresh = open_store(self.settings(self.folder / f"fresh {number}"))
-        assert self._store is not None
-        for question in (text.splitlines()[-1] for text in self.states[number].values()):
-            one, other = (
-                {(h.passage.source, h.passage.start): h.dense or 0.0 for h in self._search(store, question)}
-                for store in (fresh, self._store)
-            )
-            if any(abs(one[place] - other[place]) > ROUNDING for place in one.keys() & other.keys()):
-                return False
-            if len(one.keys() ^ other.keys()) > 2:  # a tie may be broken otherwise
-                return False
-        return True
 
 
 def wrong_texts(before: Texts, wanted: Texts, after: Texts, reported: Sequence[str], ended: bool) -> list[str]:
@@ -441,10 +421,8 @@ def kill_once(world: World, chance: random.Random, tallies: dict[str, Tally]) ->
     faults = world.faults(before, wanted, reported, ended=code == 0)
     tally.moments["before there was an index"] += world.unborn
     if not faults and (world.unborn or chance.random() < 0.6):
-        world.rounded = False
         faults = world.complete(number)
         tally.moments["completed"] += 1
-        tally.moments["rounded otherwise"] += world.rounded
     tally.faults += len(faults)
     if faults:
         kept = world.folder / f"fault {sum(t.moments.total() for t in tallies.values())}"
@@ -455,7 +433,7 @@ def kill_once(world: World, chance: random.Random, tallies: dict[str, Tally]) ->
 
 SIZES = {"small": (24, 6), "large": (48, 50)}
 STAGES = ("starting", "writing", "between sources", "after the last", "ended before")
-ALSO = ("in the file of vectors", "before there was an index", "completed", "rounded otherwise")
+ALSO = ("in the file of vectors", "before there was an index", "completed")
 
 
 def kills(times: int, seed: int, embedding: str = "model", sizes: Mapping[str, tuple[int, int]] = SIZES) -> list[str]:
