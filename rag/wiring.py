@@ -171,7 +171,7 @@ def _passage_embedder(settings: Settings) -> Embedder:
 
 def _way(settings: Settings, model: str) -> Callable[[str], Way]:
     """How to compute: as the settings say, else as was measured here, else as the processor's flags say."""
-    from rag.backends.openvino import by_flags
+    from rag.backends.openvino_engine import by_flags
     from rag.probe import PRECISIONS, Way, kept
 
     wanted = settings.embedding
@@ -190,7 +190,8 @@ def _way(settings: Settings, model: str) -> Callable[[str], Way]:
 
 def _probe_once(settings: Settings) -> None:
     """Measure which way to compute is the fastest, unless it was measured on this machine or the settings say all."""
-    from rag.backends.openvino import by_flags, openvino_version, passages_a_second
+    from rag.backends.openvino import passages_a_second
+    from rag.backends.openvino_engine import by_flags, openvino_version
     from rag.probe import keep, kept, probed
 
     if settings.embedding.precision != "auto" and settings.embedding.streams:
@@ -205,7 +206,7 @@ def _probe_once(settings: Settings) -> None:
 
 def _pace_check(settings: Settings) -> Check:
     """How passages are embedded here, and what was measured."""
-    from rag.backends.openvino import openvino_version
+    from rag.backends.openvino_engine import openvino_version
     from rag.probe import kept
 
     model = _embedder_folder(settings).name

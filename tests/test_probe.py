@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from rag import wiring
-from rag.backends.openvino import OpenVinoEmbedder, by_flags, passages_a_second
+from rag.backends.openvino import OpenVinoEmbedder, passages_a_second
+from rag.backends.openvino_engine import by_flags
 from rag.backends.sentence_transformers import best_device, device
 from rag.errors import BadSettings
 from rag.probe import Machine, Probed, Way, keep, kept, probed

@@ -80,7 +80,7 @@ def cold_start(work: Path, runs: int) -> list[Figure]:
 
 def indexing(work: Path, articles: int, runs: int) -> tuple[list[Figure], list[str]]:
     """The pace of embedding and of the whole pipeline, and what the processor could do."""
-    from rag.backends.openvino import by_flags
+    from rag.backends.openvino_engine import by_flags
     from rag.processor import CPUINFO
 
     pace.prepared(work, articles)
@@ -186,7 +186,7 @@ def touching(work: Path, sources: int, runs: int) -> list[Figure]:
 
 def machine() -> str:
     """What was measured on, in words."""
-    from rag.backends.openvino import openvino_version
+    from rag.backends.openvino_engine import openvino_version
     from rag.processor import computes_in_bf16, cores_granted, processor_name
 
     bf16 = "with" if computes_in_bf16() else "without"

@@ -170,13 +170,13 @@ def fork_each() -> None:
 
     import rag.indexing
     import rag.store.writer
-    from rag.backends.openvino import _openvino
+    from rag.backends.openvino_engine import the_library
     from rag.wiring import parsers
     from service import cli
     from service.advance import Advance
     from service.render import Page
 
-    assert all((faiss, tokenizers, rag.indexing, rag.store.writer, _openvino(), parsers(), Page))
+    assert all((faiss, tokenizers, rag.indexing, rag.store.writer, the_library(), parsers(), Page))
     Advance.FIRST_LINES = 1_000_000  # every source is reported, not only the first
     for line in sys.stdin:
         arguments, log = json.loads(line)
