@@ -1,4 +1,4 @@
-# Two commands: `make ask Q="..."` and `make test`. Both make what they need.
+# `make ask Q="..."`, `make test`, and `make bench`, which measures speed. Each makes what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 Q ?= What was Scale AI's last valuation?
 export Q
 
-.PHONY: ask test install clean
+.PHONY: ask test bench install clean
 
 ask: $(VENV)/installed .whosays/index.sqlite
 	@$(BIN)/whosays ask "$$Q"
@@ -16,6 +16,9 @@ test: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python tests/benchmarks/bench.py --write
 
 install: $(VENV)/installed
 

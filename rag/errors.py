@@ -9,7 +9,7 @@
     │   └── Unparsable              a file is not what its ending says; indexing skips it
     ├── IndexProblem             3  the index cannot be used as it is
     │   ├── IndexMissing            there is none
-    │   ├── IndexDamaged            it does not open, or is from another version
+    │   ├── IndexDamaged            it is not what was written, or is from another version
     │   ├── IndexMismatch           it was written with another embedding model
     │   ├── IndexLocked             another run writes it
     │   └── IndexUnwritable         read-only, or the disk is full
@@ -21,7 +21,8 @@
         ├── ModelTimeout            it took longer than the settings allow
         ├── ModelOverloaded         its server turns questions away, however often asked
         ├── ContextTooSmall         the question and one sentence do not fit into what it reads
-        └── ModelDamaged            its file has another digest than it must have
+        ├── ModelDamaged            its file has another digest than it must have
+        └── MemoryTooSmall          there is too little memory to load or to run it
 
 The number is the exit code of the command line. Anything else that is raised is a bug (exit code 70).
 """
@@ -81,7 +82,7 @@ class IndexMissing(IndexProblem):
 
 
 class IndexDamaged(IndexProblem):
-    """The index does not open, or is from another version."""
+    """The index is not what was written, or is from another version."""
 
 
 class IndexMismatch(IndexProblem):
@@ -132,3 +133,7 @@ class ContextTooSmall(BackendProblem):
 
 class ModelDamaged(BackendProblem):
     """A model's file has another digest than it must have."""
+
+
+class MemoryTooSmall(BackendProblem):
+    """There is too little memory to load or to run a model."""

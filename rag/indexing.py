@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +20,10 @@ from rag.split import passages
 if TYPE_CHECKING:
     from rag.protocols import Vectors
 
-GROUP = 64  # passages embedded together: enough to sort by length, few enough to commit often
+GROUP = 256  # passages sorted by length together: measured, 2 % of what is embedded is padding, with 64 it is 5 %
+PART = 32  # passages embedded at a time: Ctrl-C waits for no more
+AT_ONCE = 2  # parts being embedded: the next is under way while one ends
+AHEAD = 1  # groups that are read while another is being embedded: what is held in memory is two groups and one source
 
 
 class Known(Protocol):
@@ -69,6 +74,9 @@ class WritableStore(Protocol):
         """Let go of the store."""
 
 
+_Part = Future[dict[bytes, bytes]]
+
+
 @dataclass
 class _Run:
     """What one run has done so far."""
@@ -94,6 +102,24 @@ class _Cut:
     passages: list[Passage]
     digests: list[bytes]
     new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Sources whose passages are embedded together: vectors by digest that are there, and parts that will give more.
+
+    `shared` are parts of an earlier group that is not stored yet.
+    """
+
+    cuts: Sequence[_Cut]
+    vectors: dict[bytes, bytes]
+    parts: dict[bytes, _Part] = field(default_factory=dict)
+    shared: dict[bytes, _Part] = field(default_factory=dict)
+
+    @property
+    def done(self) -> bool:
+        """Whether storing it waits for nothing."""
+        return all(part.done() for part in {*self.parts.values(), *self.shared.values()})
 
 
 class Indexer:
@@ -135,8 +161,7 @@ class Indexer:
         run = _Run(of=len(listing.files), skipped=list(listing.skipped))
         run.of += len(listing.skipped)
         on_progress(Progress(0, run.of, 0))
-        for group in _grouped(self._changed(listing.files, known, run, on_progress)):
-            self._embed_and_put(group, run, on_progress)
+        self._embed_and_put(self._changed(listing.files, known, run, on_progress), run, on_progress)
         gone = _vanished(known, {str(file.path) for file in listing.files}, paths, self._leave_out)
         for name in gone:
             self._store.remove(name)
@@ -182,20 +207,58 @@ class Indexer:
         digests = [hashlib.sha256(embedded_text(source, passage).encode("utf-8")).digest() for passage in cut]
         return _Cut(source, cut, digests, new)
 
-    def _embed_and_put(self, group: Sequence[_Cut], run: _Run, on_progress: Callable[[Progress], None]) -> None:
-        wanted = {
+    def _embed_and_put(self, cuts: Iterable[_Cut], run: _Run, on_progress: Callable[[Progress], None]) -> None:
+        """Embed sources group by group in threads, and store them in their order while the next are read and embedded.
+
+        Reading and storing stay in the caller's thread: it is where errors, Ctrl-C and progress belong, and in Python
+        two threads of them would only take turns.
+        """
+        begun: deque[_Group] = deque()
+        group: list[_Cut] = []
+        threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="embedding")
+        try:
+            for cut in cuts:
+                group.append(cut)
+                if sum(len(other.passages) for other in group) >= GROUP:
+                    begun.append(self._begin(group, begun, threads))
+                    group = []
+                while len(begun) > AHEAD or (begun and begun[0].done):
+                    self._put(begun.popleft(), run, on_progress)
+            if group:
+                begun.append(self._begin(group, begun, threads))
+            while begun:
+                self._put(begun.popleft(), run, on_progress)
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+    def _begin(self, cuts: list[_Cut], before: Iterable[_Group], threads: ThreadPoolExecutor) -> _Group:
+        """A group whose new texts are being embedded, those that the groups before it embed aside."""
+        texts = {
             digest: embedded_text(cut.source, passage)
-            for cut in group
+            for cut in cuts
             for passage, digest in zip(cut.passages, cut.digests, strict=True)
         }
-        stored = self._store.vectors_of(list(wanted))
-        new = [digest for digest in wanted if digest not in stored]
-        if new:
-            rows = self._to_rows(self._embedder.embed([wanted[digest] for digest in new]))
-            stored.update(zip(new, rows, strict=True))
-        run.embedded += len(new)
-        for cut in group:
-            vectors = [stored[digest] for digest in cut.digests]
+        group = _Group(cuts, self._store.vectors_of(list(texts)))
+        for other in before:
+            group.shared.update({digest: part for digest, part in other.parts.items() if digest in texts})
+        new = [digest for digest in texts if digest not in group.vectors and digest not in group.shared]
+        new.sort(key=lambda digest: -len(texts[digest]))
+        for start in range(0, len(new), PART):
+            digests = new[start : start + PART]
+            part = threads.submit(self._embedded, digests, [texts[digest] for digest in digests])
+            group.parts.update(dict.fromkeys(digests, part))
+        return group
+
+    def _embedded(self, digests: Sequence[bytes], texts: Sequence[str]) -> dict[bytes, bytes]:
+        return dict(zip(digests, self._to_rows(self._embedder.embed(texts)), strict=True))
+
+    def _put(self, group: _Group, run: _Run, on_progress: Callable[[Progress], None]) -> None:
+        """Store the sources of a group once all of it is embedded."""
+        for digest, part in (group.shared | group.parts).items():
+            group.vectors[digest] = part.result()[digest]
+        run.embedded += len(group.parts)
+        for cut in group.cuts:
+            vectors = [group.vectors[digest] for digest in cut.digests]
             self._store.put(cut.source, self._recipe, cut.passages, cut.digests, vectors)
             run.report["added" if cut.new else "changed"].append(cut.source.name)
             run.passages += len(cut.passages)
@@ -205,18 +268,6 @@ class Indexer:
 def embedded_text(source: Source, passage: Passage) -> str:
     """What the embedding model reads of a passage: title and heading in front of its words."""
     return "\n".join(filter(None, (source.title, passage.heading, passage.text)))
-
-
-def _grouped(cuts: Iterable[_Cut]) -> Iterator[list[_Cut]]:
-    """Sources together until they hold enough passages to be embedded at once."""
-    group: list[_Cut] = []
-    for cut in cuts:
-        group.append(cut)
-        if sum(len(other.passages) for other in group) >= GROUP:
-            yield group
-            group = []
-    if group:
-        yield group
 
 
 def _vanished(

@@ -13,10 +13,16 @@ from rag.errors import BadSettings
 
 @dataclass(frozen=True)
 class EmbeddingSettings:
-    """The embedding model: a sentence-transformers model by name or folder, and where its converted form is kept."""
+    """The embedding model: a sentence-transformers model by name or folder, and where its converted form is kept.
+
+    It computes in `precision` "bf16" or "f32", with so many texts under way in `streams`; "auto" and 0 are what is
+    measured to be fastest, once on each machine.
+    """
 
     model: str = "sentence-transformers/all-MiniLM-L6-v2"
     cache: str = "~/.cache/whosays"
+    precision: str = "auto"
+    streams: int = 0
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,16 @@ class PassageSettings:
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How many passages each search gives, and how many are read; `per_source` bounds one source's share."""
+    """How many passages each search gives, and how many are read; `per_source` bounds one source's share.
+
+    `memory_mb` is what the vector index may take, in megabytes: where it would take more, its vectors are stored more
+    coarsely. It counts when an index is written.
+    """
 
     candidates: int = 50
     top_k: int = 8
     per_source: int = 3
+    memory_mb: int = 1000
 
 
 @dataclass(frozen=True)
@@ -118,6 +129,7 @@ class Settings:
 
 
 ZERO_IS_FINE = (
+    "embedding.streams",
     "passages.overlap",
     "service.port",
     "service.queue",

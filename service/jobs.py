@@ -134,7 +134,7 @@ class Uploads:
         if not self._documents.is_dir():
             return
         try:
-            indexed = {source.name for source in open_store(self._settings).sources()}
+            indexed = set(open_store(self._settings).names())
         except WhosaysError:
             indexed = set()
         lacking = [path.name for path in self._documents.iterdir() if path.name not in indexed]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rag.backends.openvino import OpenVinoEmbedder
 from rag.backends.sentence_transformers import (
@@ -53,6 +55,18 @@ def test_the_converted_model_gives_the_vectors_of_the_original(converted: Embedd
     cosines = (converted.embed(texts) * reference.embed(texts)).sum(axis=1)
     assert cosines.min() >= 0.999
     assert float(converted.embed_question(texts[0]) @ reference.embed_question(texts[0])) >= 0.999
+
+
+@settings(max_examples=25, deadline=None)
+@given(chosen=st.lists(st.integers(0, 39), min_size=1, max_size=24))
+def test_a_text_has_one_vector_whatever_is_embedded_with_it(converted: Embedder, chosen: list[int]) -> None:
+    """So that an index of the same sources is the same, however they came into it."""
+    text = "\n".join(path.read_text("utf-8") for path in sorted(SEEDS.glob("*.txt")))
+    texts = [text[450 * place : 450 * place + 15 + 37 * place] for place in range(40)]
+    alone = np.concatenate([converted.embed([texts[place]]) for place in sorted(set(chosen))])
+    order = sorted(set(chosen))
+    together = converted.embed([texts[place] for place in chosen])
+    assert np.array_equal(together, alone[[order.index(place) for place in chosen]])
 
 
 def test_both_engines_name_the_same_model(converted: Embedder, reference: Embedder) -> None:

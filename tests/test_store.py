@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from rag.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexMissing, S
 from rag.records import Passage, Sentence, Source
 from rag.store import dense
 from rag.store.local import LocalStore
-from rag.store.schema import FILE
+from rag.store.schema import FILE, open_for_writing
 from rag.store.writer import Writer, to_rows
 
 NORTH, EAST = np.eye(2, dtype=np.float32)
@@ -166,8 +165,8 @@ def test_half_an_index_is_damaged_and_a_rebuild_mends_it(writer: Writer) -> None
 
 def test_an_index_of_another_version_is_named_so(writer: Writer) -> None:
     writer.close()
-    with sqlite3.connect(writer.folder / FILE) as connection:
-        connection.execute("UPDATE meta SET value = '0' WHERE name = 'version'")
+    connection = open_for_writing(writer.folder)
+    connection.execute("UPDATE meta SET value = '0' WHERE name = 'version'")
     connection.close()
     with pytest.raises(IndexDamaged, match="format 0, but this is format"):
         LocalStore(writer.folder)
@@ -230,13 +229,13 @@ def test_the_vector_file_serves_though_sources_came_and_went(large: Writer) -> N
     assert nearest(large.folder) == ["00.txt", "new.txt", "02.txt"]
 
 
-def test_many_vectors_are_searched_by_cells(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(dense, "EXACT", 500)
+def test_many_vectors_are_searched_by_cells(tmp_path: Path) -> None:
     vectors = np.random.default_rng(7).standard_normal((2000, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index = dense.build(enumerate(to_rows(vectors), start=1), 2000, 16)
-    dense.save(index, tmp_path / "vectors-x.faiss")
-    loaded = dense.load(tmp_path / "vectors-x.faiss", 2000)
+    index = dense.build(lambda: enumerate(to_rows(vectors), start=1), 2000, 16, exact=500)
+    written = dense.save(index, tmp_path / "vectors-x.faiss")
+    assert written is not None
+    loaded = dense.load(tmp_path, written)
     assert loaded is not None
     assert [loaded.search(vectors[i], 1)[0][0] for i in range(0, 2000, 100)] == list(range(1, 2001, 100))
 
@@ -346,11 +345,10 @@ def test_a_restricted_search_knows_what_came_and_went_since_the_file_of_vectors(
     assert found_among(large.folder, ["0[01].txt", "new.txt"]) == {"00.txt", "new.txt"}
 
 
-def test_the_nearest_of_given_passages_is_found_in_whatever_cell_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dense, "EXACT", 500)
+def test_the_nearest_of_given_passages_is_found_in_whatever_cell_it_lies() -> None:
     vectors = np.random.default_rng(7).standard_normal((2000, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    index = dense.build(enumerate(to_rows(vectors), start=1), 2000, 16)
+    index = dense.build(lambda: enumerate(to_rows(vectors), start=1), 2000, 16, exact=500)
     stored = vectors.astype(np.float16).astype(np.float32)
     for asked in range(20):
         among = np.random.default_rng(asked).choice(np.arange(1, 2001), size=15, replace=False)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
-import threading
+import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rag.backends.openvino_engine import Engine, damaged
 from rag.errors import BackendMissing, ModelDamaged
-from rag.processor import computes_in_bf16
+from rag.probe import Way
+from rag.processor import cores_granted
 from rag.records import AnswerSpan, Reading, Support
 
 if TYPE_CHECKING:
@@ -23,29 +26,31 @@ if TYPE_CHECKING:
     from rag.protocols import Vectors
 
 BATCH = 8  # measured: small batches of like length waste the least on padding
+# Texts are padded to a multiple of so many tokens and embedded with those of the same length alone: how much padding a
+# text has changes the last bits of its vector, and so may not depend on its neighbours.
+WIDTH = 16
 READ_BATCH = 4
 READ_AT_MOST = 384  # tokens of question and passage together
 SPAN_ENDS = 20  # the best starts and ends that are paired
 SPAN_TOKENS = 40  # the longest span
 SPANS = 8  # of one passage
 INSTALL_AGAIN = "Install Whosays again."
-CONVERTER = "openvino.tools.ovc"
-# OpenVINO sets the locale of the process while it reads a model, and back: two at a time leave it set, and what Python
-# then opens without naming an encoding is read as ASCII.
-_ONE_AT_A_TIME = threading.Lock()
 
 
 class OpenVinoEmbedder:
     """The converted model that lies in `folder`; compiled code is kept in `compiled`. Safe for several threads.
 
-    One `for_questions` opens faster and takes less memory, and embeds many texts more slowly.
+    One `for_questions` opens faster and takes less memory, and embeds many texts more slowly. `way` says how to compute
+    with the version of OpenVINO that it is given; without it the processor's flags decide.
     """
 
-    def __init__(self, folder: Path, compiled: Path, *, for_questions: bool = False) -> None:
+    def __init__(
+        self, folder: Path, compiled: Path, *, for_questions: bool = False, way: Callable[[str], Way] | None = None
+    ) -> None:
         try:
             card = json.loads((folder / "embedder.json").read_text("utf-8"))
         except (OSError, ValueError) as error:
-            raise _damaged(folder) from error
+            raise damaged(folder) from error
         self.name: str = card["name"]
         self.digest: str = card["digest"]
         self.dimension: int = card["dimension"]
@@ -54,16 +59,19 @@ class OpenVinoEmbedder:
         self._tokenizer_file = folder / "tokenizer.json"
         self._tokenizer = _tokenizer(self._tokenizer_file)
         self._tokenizer.enable_truncation(card["max_tokens"])
-        self._engine = _Engine(folder / "model.xml", compiled, "LATENCY" if for_questions else "THROUGHPUT")
+        self._engine = Engine(folder / "model.xml", compiled, "LATENCY" if for_questions else "THROUGHPUT", way)
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One unit vector a text, float32; texts longer than the model reads are cut."""
         prompt = self._prompts["passage"]
-        encodings = self._tokenizer.encode_batch([prompt + text for text in texts])
+        encodings = self._tokenizer.encode_batch_fast([prompt + text for text in texts])
         tokens = [encoding.ids for encoding in encodings]
-        order = sorted(range(len(tokens)), key=lambda i: (-len(tokens[i]), tokens[i]))
+        order = sorted(range(len(tokens)), key=lambda i: (-_padded(tokens[i]), tokens[i]))
         vectors = np.empty((len(texts), self.dimension), dtype=np.float32)
-        batches = [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+        batches = []
+        for _, group in groupby(order, key=lambda i: _padded(tokens[i])):
+            alike = list(group)
+            batches += [alike[start : start + BATCH] for start in range(0, len(alike), BATCH)]
         self._fill(vectors, [([tokens[i] for i in rows], rows) for rows in batches])
         return vectors
 
@@ -77,9 +85,15 @@ class OpenVinoEmbedder:
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens aside."""
+        counted = self._counter.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [len(encoding.ids) for encoding in counted]
+
+    @cached_property
+    def _counter(self) -> Any:
+        """A tokenizer that cuts nothing, read once: that takes as long as splitting ten articles."""
         counter = _tokenizer(self._tokenizer_file)
         counter.no_truncation()
-        return [len(encoding.ids) for encoding in counter.encode_batch(list(texts), add_special_tokens=False)]
+        return counter
 
     def _fill(self, vectors: Vectors, batches: Sequence[tuple[list[list[int]], list[int]]]) -> None:
         """Fill rows of `vectors` from batches of (tokens, rows)."""
@@ -90,13 +104,35 @@ class OpenVinoEmbedder:
         self._engine.run([(self._inputs(tokens), rows) for tokens, rows in batches], keep)
 
     def _inputs(self, tokens: Sequence[Sequence[int]]) -> dict[str, Any]:
-        width = max(len(ids) for ids in tokens)
+        width = max(map(_padded, tokens))
         ids = np.full((len(tokens), width), self._pad_id, dtype=np.int64)
         mask = np.zeros((len(tokens), width), dtype=np.int64)
         for row, text in enumerate(tokens):
             ids[row, : len(text)] = text
             mask[row, : len(text)] = 1
         return {"input_ids": ids, "attention_mask": mask}
+
+
+def _padded(tokens: Sequence[int]) -> int:
+    """How many tokens a text has with its padding."""
+    return -(-len(tokens) // WIDTH) * WIDTH
+
+
+def passages_a_second(folder: Path, compiled: Path, way: Way) -> float:
+    """How many full passages a second the converted model in `folder` embeds in one way.
+
+    The best of three tries, of fewer where they take more than a second: a busy machine must not be kept waiting.
+    """
+    embedder = OpenVinoEmbedder(folder, compiled, way=lambda _: way)
+    count = BATCH * max(2, cores_granted())
+    texts = [f"In year {number} the rain filled the river, and the town met. " * 12 for number in range(count)]
+    embedder.embed(texts)  # compiles
+    seconds: list[float] = []
+    while len(seconds) < 3 and sum(seconds) < 1:
+        begun = time.perf_counter()
+        embedder.embed(texts)
+        seconds.append(time.perf_counter() - begun)
+    return count / min(seconds)
 
 
 class OpenVinoReader:
@@ -120,7 +156,10 @@ class OpenVinoReader:
         self.digest: str = card["sha256"]["reader.bin"]
         self._tokenizer = _tokenizer(words.parent / "tokenizer.json")
         self._tokenizer.enable_truncation(READ_AT_MOST, strategy="longest_first")
-        self._engine = _Engine(folder / "reader.xml", compiled, "THROUGHPUT")
+        try:
+            self._engine = Engine(folder / "reader.xml", compiled, "THROUGHPUT")
+        except ModelDamaged as error:
+            raise ModelDamaged(f"The reader in {folder} cannot be opened.", hint=INSTALL_AGAIN) from error
 
     def read(self, question: str, passages: Sequence[str]) -> list[Reading]:
         """What each passage's text says to the question, in the order of the passages."""
@@ -192,68 +231,6 @@ def best_spans(logits: NDArray[np.float32], encoding: Encoding) -> tuple[AnswerS
     )
 
 
-class _Engine:
-    """A compiled model with a queue for each run at a time; `hint` is for the least latency or the most throughput."""
-
-    def __init__(self, model: Path, compiled: Path, hint: str) -> None:
-        openvino = _openvino()
-        # Measured: bf16 is three times as fast as float32 with AMX and 1.8 times with AVX512-BF16 (cosine 0.9999), and
-        # a third slower without either.
-        precision = "bf16" if computes_in_bf16() else "f32"
-        options = {
-            "PERFORMANCE_HINT": hint,
-            "INFERENCE_PRECISION_HINT": precision,
-            "CACHE_DIR": str(compiled / precision),
-            "CACHE_MODE": "OPTIMIZE_SIZE",  # the weights stay in the model's file, and are mapped from there
-        }
-        try:
-            with _ONE_AT_A_TIME:
-                self._model = openvino.Core().compile_model(model, "CPU", options)
-                # The first look into a tensor fills a table; two threads at it at once wait for each other for ever.
-                _ = openvino.Tensor(np.zeros(1, dtype=np.float32)).data
-        except RuntimeError as error:
-            raise _damaged(model.parent) from error
-        self._idle: list[Any] = []
-        self._queue_class = openvino.AsyncInferQueue
-
-    def run(
-        self, batches: Sequence[tuple[dict[str, Any], list[int]]], keep: Callable[[Sequence[Any], list[int]], None]
-    ) -> None:
-        """Run batches of (inputs, rows) on a queue of their own; `keep` gets the outputs of each with its rows."""
-
-        def done(request: Any, rows: list[int]) -> None:
-            keep([tensor.data for tensor in request.output_tensors], rows)
-
-        # A queue that went with its thread could end the program where that thread is the last to go.
-        try:
-            queue = self._idle.pop()
-        except IndexError:
-            queue = self._queue_class(self._model)
-        queue.set_callback(done)
-        for inputs, rows in batches:
-            queue.start_async(inputs, rows)
-        queue.wait_all()
-        self._idle.append(queue)  # one that Ctrl-C left busy is not used again
-
-
-def _openvino() -> Any:
-    """The library without its model converter, whose import costs as much as all the rest."""
-    # OpenVINO reports its use over the network when it finds this package; None makes it "not installed".
-    sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
-    with _ONE_AT_A_TIME:
-        left_out = CONVERTER not in sys.modules
-        if left_out:
-            sys.modules[CONVERTER] = None  # type: ignore[assignment]
-        try:
-            import openvino
-        except ModuleNotFoundError as missing:
-            raise BackendMissing(f"Models need {missing.name}.", hint=f"pip install {missing.name}") from missing
-        finally:
-            if left_out:
-                del sys.modules[CONVERTER]
-    return openvino
-
-
 def _tokenizer(path: Path) -> Any:
     try:
         from tokenizers import Tokenizer
@@ -262,7 +239,7 @@ def _tokenizer(path: Path) -> Any:
     try:
         made = Tokenizer.from_file(str(path))
     except Exception as error:  # the tokenizer's reader raises nothing more exact
-        raise _damaged(path.parent) from error
+        raise damaged(path.parent) from error
     made.no_padding()
     return made
 
@@ -281,9 +258,3 @@ def _word_vectors(weights: Path) -> Vectors:
 def sha256(content: bytes) -> str:
     """The SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
-
-
-def _damaged(folder: Path) -> ModelDamaged:
-    return ModelDamaged(
-        f"The converted model in {folder} cannot be read.", hint=f"Remove the folder; it is made anew: {folder}"
-    )

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import logging
 import os
+import shutil
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rag.digests import is_whole, sealed
 from rag.errors import BackendMissing, ModelDamaged, ModelUnavailable
 
 if TYPE_CHECKING:
@@ -28,28 +30,49 @@ FORMAT = 1  # of the converted folder; raise it when what `convert` writes chang
 
 
 class SentenceTransformersEmbedder:
-    """The model run by sentence-transformers itself: the reference that the converted model is held to."""
+    """The model run by sentence-transformers itself: on a GPU, and as the reference of the converted model.
 
-    def __init__(self, name: str) -> None:
+    Safe for several threads, of which one at a time computes: the tokenizer's settings are not for two at once.
+    """
+
+    def __init__(self, name: str, device: str = "cpu") -> None:
         folder = model_folder(name)
         self.name = name
         self.digest = folder_digest(folder)
-        self._model = _load(folder)
+        self._model = _load(folder, device)
+        self._one_at_a_time = threading.Lock()
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """One unit vector a text, float32."""
-        vectors: Vectors = self._model.encode(list(texts), normalize_embeddings=True, show_progress_bar=False)
+        prompt = _prompts(self._model)["passage"]
+        prompted = [prompt + text for text in texts]
+        with self._one_at_a_time:
+            vectors: Vectors = self._model.encode(prompted, normalize_embeddings=True, show_progress_bar=False)
         return vectors.reshape(len(texts), self._model.get_embedding_dimension())
 
     def embed_question(self, question: str) -> Vectors:
         """The question's unit vector, with the model's prompt for questions where it has one."""
         prompt = _prompts(self._model)["question"]
-        vector: Vectors = self._model.encode(prompt + question, normalize_embeddings=True, show_progress_bar=False)
+        with self._one_at_a_time:
+            vector: Vectors = self._model.encode(prompt + question, normalize_embeddings=True, show_progress_bar=False)
         return vector
 
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text, special tokens aside."""
-        return [len(self._model.tokenizer.encode(text, add_special_tokens=False)) for text in texts]
+        with self._one_at_a_time:
+            return [len(self._model.tokenizer.encode(text, add_special_tokens=False)) for text in texts]
+
+
+def best_device(cuda: bool, mps: bool) -> str:
+    """Where torch computes fastest, given what it sees: an NVIDIA or AMD GPU, Apple's, or the processor."""
+    return "cuda" if cuda else "mps" if mps else "cpu"
+
+
+def device() -> str:
+    """Where torch computes fastest on this machine."""
+    import torch
+
+    return best_device(torch.cuda.is_available(), torch.backends.mps.is_available())
 
 
 def model_folder(name: str) -> Path:
@@ -99,15 +122,18 @@ def folder_digest(folder: Path) -> str:
 def convert(name: str, models: Path) -> Path:
     """Convert a model for OpenVINO, pooling and normalisation included, into `models/<digest>`; gives that folder.
 
-    A conversion that is already there is kept. The folder appears whole or not at all.
+    A conversion that is already there and undamaged is kept. The folder appears whole or not at all.
     """
     source = model_folder(name)
     digest = folder_digest(source)
     target = models / digest
-    if (target / "embedder.json").is_file():
+    if is_whole(target / "embedder.json"):
         return target
     logger.info("converting %s for OpenVINO, once", name)
     try:
+        if target.exists():
+            logger.warning("the converted model in %s is not what was written and is made anew", target)
+            shutil.rmtree(target)
         models.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=models, prefix="converting-") as temporary:
             folder = Path(temporary) / "model"
@@ -158,12 +184,11 @@ def _write(name: str, digest: str, source: Path, folder: Path) -> None:
         "max_tokens": model.max_seq_length,
         "pad_id": model.tokenizer.pad_token_id or 0,
         "prompts": _prompts(model),
-        "sha256": _sha256(folder / "model.bin"),
     }
-    (folder / "embedder.json").write_text(json.dumps(card, indent=2), "utf-8")
+    (folder / "embedder.json").write_text(sealed(card, folder), "utf-8")
 
 
-def _load(folder: Path) -> Any:
+def _load(folder: Path, device: str = "cpu") -> Any:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         from sentence_transformers import SentenceTransformer
@@ -179,9 +204,8 @@ def _load(folder: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # Eager attention: the fused kernel's shape-dependent branches do not survive tracing.
-            model = SentenceTransformer(
-                str(folder), device="cpu", local_files_only=True, model_kwargs={"attn_implementation": "eager"}
-            )
+            attention = {"attn_implementation": "eager"} if device == "cpu" else {}
+            model = SentenceTransformer(str(folder), device=device, local_files_only=True, model_kwargs=attention)
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise ModelUnavailable(
             f"The folder {folder} holds no sentence-transformers model that loads: {error}.",

@@ -6,29 +6,35 @@ import contextlib
 import copy
 import difflib
 import json
-import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from rag.errors import IndexMismatch, SourceUnknown
 from rag.records import Hit, Passage, Sentence, SentenceKind, Source, SourceSummary
 from rag.store import dense as dense_index
-from rag.store.dense import DenseIndex
+from rag.store import words as full_text
+from rag.store.dense import Card, DenseIndex
 from rag.store.schema import open_for_reading, translated
+from rag.store.words import CommonWords
 
 if TYPE_CHECKING:
+    import apsw
     from numpy.typing import NDArray
 
     from rag.protocols import Vectors
 
 # `?` is a JSON list: a name counts as itself, for it may hold brackets, and as a pattern.
-CHOSEN = """SELECT id FROM sources WHERE name IN (SELECT value FROM json_each(?1))
-    OR EXISTS (SELECT 1 FROM json_each(?1) WHERE name GLOB value)"""
+# Names are looked up, and only a pattern goes through the names of all sources.
+CHOSEN = """SELECT id FROM sources WHERE name IN (SELECT value FROM json_each(?1)) UNION
+    SELECT sources.id FROM json_each(?1) AS given CROSS JOIN sources
+    WHERE given.value GLOB '*[*?[]*' AND name GLOB given.value"""
+AMONG = "SELECT value FROM json_each(?1)"  # the identifiers of the chosen sources
+LISTED = "SELECT value FROM json_each(?)"  # of a JSON list: SQLite takes only so many single values
 SENTENCE_KINDS: tuple[SentenceKind, ...] = ("prose", "item", "heading", "other")
 
 
@@ -46,12 +52,27 @@ class Dense:
     delta: DenseIndex | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class VectorFile:
+    """What the file of vectors is, and its size in megabytes."""
+
+    card: Card
+    megabytes: float
+
+    @property
+    def sound(self) -> bool:
+        """Whether it finds enough of the nearest passages."""
+        return self.card.recall >= dense_index.RECALL
+
+
 class LocalStore:
     """The index for reading; safe to use from several threads. Each question gets its own snapshot."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, memory_mb: int = dense_index.MEMORY_MB) -> None:
         self.folder = folder
+        self.memory_mb = memory_mb
         self._dense: Dense | None = None
+        self._common: tuple[str | None, CommonWords | None] = (None, None)
         self._embedder: tuple[str, str] | None = None
         self._lock = threading.Lock()
         with self.snapshot():
@@ -95,10 +116,24 @@ class LocalStore:
         with self.snapshot() as snapshot:
             return snapshot.sources()
 
+    def names(self) -> list[str]:
+        """The name of every source, in order; far cheaper than the sources, whose texts are measured."""
+        with self.snapshot() as snapshot:
+            return snapshot.names()
+
     def source(self, name: str) -> Source:
         """One source with its text; raises SourceUnknown."""
         with self.snapshot() as snapshot:
             return snapshot.source(name)
+
+    def vector_index(self) -> VectorFile | None:
+        """The file of vectors that the manifest names; None where there is none."""
+        with self.snapshot() as snapshot:
+            written = json.loads(snapshot.meta("dense") or "null")
+        path = self.folder / written["file"] if written else None
+        if path is None or not path.is_file():
+            return None
+        return VectorFile(Card(**written["card"]), path.stat().st_size / 1e6)
 
     def dense_at(self, snapshot: Snapshot) -> Dense:
         """The vectors of the snapshot's generation, read once and kept until the index changes."""
@@ -108,13 +143,22 @@ class LocalStore:
                 self._dense = kept = self._read_dense(snapshot)
             return kept
 
+    def common_words_at(self, snapshot: Snapshot) -> CommonWords | None:
+        """The common words of the snapshot's index, read once and kept until they are counted anew."""
+        of = snapshot.meta("common_words_of")
+        with self._lock:
+            if of != self._common[0]:
+                text = snapshot.meta("common_words")
+                self._common = (of, CommonWords.from_json(text) if text else None)
+            return self._common[1]
+
     def _read_dense(self, snapshot: Snapshot) -> Dense:
         written = json.loads(snapshot.meta("dense") or "null")
         if written is not None:
             kept = self._dense
             if kept is not None and (kept.state[0], kept.file) != (snapshot.state[0], written["file"]):
                 kept = None
-            base = kept.base if kept else dense_index.load(self.folder / written["file"], written["last_id"])
+            base = kept.base if kept else dense_index.load(self.folder, written)
             if base is not None:
                 added = snapshot.build_dense(after=base.last_id)
                 delta = added if len(added) else None
@@ -125,12 +169,12 @@ class LocalStore:
 class Snapshot:
     """One unchanging view of the index; used by one thread, closed with its `with`."""
 
-    def __init__(self, store: LocalStore, connection: sqlite3.Connection) -> None:
+    def __init__(self, store: LocalStore, connection: apsw.Connection) -> None:
         self._store = store
-        self._connection = connection
+        self._connection: Any = connection  # apsw's types cannot say what a table holds
         self.generation = self.meta("generation") or "empty"
         # The same contents may come back with other identifiers, in a rebuilt index or after a removal.
-        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passages'").fetchone()
+        row = self._connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passages'").fetchone()
         self.state = (self.meta("lineage") or "", self.generation, int(row[0]) if row else 0)
         self._chosen: str | None = None
         self._among: NDArray[np.int64] | None = None
@@ -141,9 +185,10 @@ class Snapshot:
         In a pattern `*` stands for any characters, `/` too, `?` for one, and `[ab]` for one of several.
         """
         restricted = copy.copy(self)
-        restricted._chosen = json.dumps([name.encode("utf-8", "replace").decode("utf-8") for name in sources])
+        names = json.dumps([name.encode("utf-8", "replace").decode("utf-8") for name in sources])
+        restricted._chosen = json.dumps([source_id for (source_id,) in self._connection.execute(CHOSEN, (names,))])
         rows = self._connection.execute(
-            f"SELECT id FROM passages WHERE source_id IN ({CHOSEN}) ORDER BY id", (restricted._chosen,)
+            f"SELECT id FROM passages WHERE source_id IN ({AMONG}) ORDER BY id", (restricted._chosen,)
         )
         restricted._among = np.fromiter((passage_id for (passage_id,) in rows), dtype=np.int64)
         return restricted
@@ -162,7 +207,7 @@ class Snapshot:
     @property
     def passage_count(self) -> int:
         """How many passages are indexed."""
-        return int(self._connection.execute("SELECT coalesce(sum(passages), 0) FROM sources").fetchone()[0])
+        return int(self._connection.execute("SELECT count(*) FROM passages").fetchone()[0])
 
     def sources(self) -> list[SourceSummary]:
         """Every source, by name."""
@@ -170,6 +215,10 @@ class Snapshot:
             "SELECT name, title, published, length(text), passages FROM sources ORDER BY name"
         )
         return [SourceSummary(*row) for row in rows]
+
+    def names(self) -> list[str]:
+        """The name of every source, in order."""
+        return [name for (name,) in self._connection.execute("SELECT name FROM sources ORDER BY name")]
 
     def source(self, name: str) -> Source:
         """One source with its text; raises SourceUnknown with the nearest names."""
@@ -190,11 +239,11 @@ class Snapshot:
         dense = self._store.dense_at(self)
         if self._among is not None:
             return self._nearest_among(self._among, dense, vector, k)
-        width = k
-        found = self._alive(dense.base.search(vector, width))
+        width = k * dense.base.card.widen
+        found = self._alive(dense.base, vector, dense.base.search(vector, width))
         while len(found) < k and width < len(dense.base):  # the base may still hold passages that were removed since
             width *= 4
-            found = self._alive(dense.base.search(vector, width))
+            found = self._alive(dense.base, vector, dense.base.search(vector, width))
         if dense.delta is not None:
             found = sorted(found + dense.delta.search(vector, k), key=lambda pair: (-pair[1], pair[0]))
         return found[:k]
@@ -204,24 +253,27 @@ class Snapshot:
     ) -> list[tuple[int, float]]:
         if not len(among):
             return []
-        found = dense.base.search(vector, k, among)
+        found = dense.base.search(vector, k * dense.base.card.widen, among)
+        found = self._alive(dense.base, vector, found) if dense.base.card.widen > 1 else found
         if dense.delta is not None:
             found = sorted(found + dense.delta.search(vector, k, among), key=lambda pair: (-pair[1], pair[0]))
         return found[:k]
 
-    def _alive(self, found: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
-        marks = ",".join("?" * len(found))
-        rows = self._connection.execute(
-            f"SELECT passage_id FROM vectors WHERE passage_id IN ({marks})", [passage_id for passage_id, _ in found]
-        )
+    def _alive(self, base: DenseIndex, vector: Vectors, found: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+        """What of the found is still indexed; by the stored vectors where those of the base are rough."""
+        if base.card.widen > 1:
+            exact = self.cosines(vector, [passage_id for passage_id, _ in found])
+            return sorted(exact.items(), key=lambda pair: (-pair[1], pair[0]))
+        ids = json.dumps([passage_id for passage_id, _ in found])
+        rows = self._connection.execute(f"SELECT passage_id FROM vectors WHERE passage_id IN ({LISTED})", (ids,))
         alive = {passage_id for (passage_id,) in rows}
         return [(passage_id, score) for passage_id, score in found if passage_id in alive]
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
         """How near the passages with these ids are to a unit vector; ids that are gone are left out."""
-        marks = ",".join("?" * len(ids))
         rows = self._connection.execute(
-            f"SELECT passage_id, vector FROM vectors WHERE passage_id IN ({marks}) ORDER BY passage_id", list(ids)
+            f"SELECT passage_id, vector FROM vectors WHERE passage_id IN ({LISTED}) ORDER BY passage_id",
+            (json.dumps(list(ids)),),
         )
         return dense_index.cosines(rows, vector)
 
@@ -230,35 +282,48 @@ class Snapshot:
 
         A word may be several: they are looked up as a phrase.
         """
-        if not words:
-            return []
-        expression = " OR ".join('"' + word.replace('"', '""') + '"' for word in words)
-        # Asked of each match: given to the full-text index, the restriction would search it once for every passage.
-        chosen = f"AND (SELECT source_id FROM passages WHERE id = words.rowid) IN ({CHOSEN})" if self._chosen else ""
+        return full_text.holding(words, k, self, self._store.common_words_at(self)) if words else []
+
+    def best(self, expression: str, k: int, *, among: int | None = None) -> list[tuple[int, float]]:
+        """The `k` passages with the best BM25 for an expression of the full-text index as (id, score), best first.
+
+        With `among` they are the best of so many passages that match it, the first of them all.
+        """
         rows = self._connection.execute(
-            f"SELECT rowid, -bm25(words, 0.5, 1.0) AS score FROM words WHERE words MATCH ?2 {chosen}"
-            " ORDER BY score DESC, rowid LIMIT ?3",
-            (self._chosen, expression, k),
+            f"SELECT id, score FROM (SELECT rowid AS id, -bm25(words, 0.5, 1.0) AS score FROM words"
+            f" WHERE words MATCH ?2 {self._chosen_alone()} LIMIT ?4) ORDER BY score DESC, id LIMIT ?3",
+            (self._chosen, expression, k, -1 if among is None else among),
         )
         return [(int(passage_id), float(score)) for passage_id, score in rows]
 
+    def matching(self, expression: str) -> list[int]:
+        """The passages that match an expression of the full-text index."""
+        rows = self._connection.execute(
+            f"SELECT rowid FROM words WHERE words MATCH ?2 {self._chosen_alone()}", (self._chosen, expression)
+        )
+        return [passage_id for (passage_id,) in rows]
+
+    def _chosen_alone(self) -> str:
+        # Asked of each match: given to the full-text index, the restriction would search it once for every passage.
+        return f"AND (SELECT source_id FROM passages WHERE id = words.rowid) IN ({AMONG})" if self._chosen else ""
+
     def passages(self, ids: Sequence[int]) -> dict[int, Hit]:
         """The passages with these ids as hits of score 0; ids that are gone are left out."""
-        marks = ",".join("?" * len(ids))
         rows = self._connection.execute(
             "SELECT p.id, s.name, p.start, p.end, p.text, p.sentences, p.heading, s.title, s.published"
-            f" FROM passages p JOIN sources s ON s.id = p.source_id WHERE p.id IN ({marks})",
-            list(ids),
+            f" FROM passages p JOIN sources s ON s.id = p.source_id WHERE p.id IN ({LISTED})",
+            (json.dumps(list(ids)),),
         )
         return {row[0]: _hit(*row[1:]) for row in rows}
 
     def passages_of(self, name: str) -> list[tuple[int, int, str | None]]:
         """The (start, end, heading) of a source's passages, in their order."""
-        return self._connection.execute(
+        rows: list[tuple[int, int, str | None]] = self._connection.execute(
             "SELECT start, end, heading FROM passages WHERE source_id = (SELECT id FROM sources WHERE name = ?)"
             " ORDER BY start, end",
             (name,),
         ).fetchall()
+        return rows
 
     def line_at(self, name: str, offset: int) -> int:
         """The 1-based line of a source that holds `offset`; lines end with \\n, \\r\\n or \\r."""
@@ -276,10 +341,18 @@ class Snapshot:
     def build_dense(self, after: int = 0) -> DenseIndex:
         """The vector index over all passages, or over those added after a passage id."""
         count = self._connection.execute("SELECT count(*) FROM vectors WHERE passage_id > ?", (after,)).fetchone()[0]
-        rows = self._connection.execute(
+        return dense_index.build(
+            lambda: self.stored_vectors(after),
+            count,
+            int(self.meta("dimension") or 1),
+            memory_mb=self._store.memory_mb,
+        )
+
+    def stored_vectors(self, after: int = 0) -> Iterator[tuple[int, bytes]]:
+        """The (passage id, float16 bytes) of all passages, or of those added after a passage id, in order."""
+        yield from self._connection.execute(
             "SELECT passage_id, vector FROM vectors WHERE passage_id > ? ORDER BY passage_id", (after,)
         )
-        return dense_index.build(rows, count, int(self.meta("dimension") or 1))
 
 
 def mismatch(written: str, named: str, folder: Path) -> IndexMismatch:

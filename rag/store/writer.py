@@ -5,19 +5,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import sqlite3
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import apsw
 import numpy as np
 
 from rag.errors import IndexLocked
 from rag.records import Passage, Source
 from rag.store import dense as dense_index
+from rag.store import words as full_text
+from rag.store.dense import Manifest
 from rag.store.local import SENTENCE_KINDS, LocalStore, mismatch
-from rag.store.schema import FILE, open_for_writing, translated
+from rag.store.schema import FILE, close_written, note_commit, open_for_writing, translated
 
 if TYPE_CHECKING:
     from rag.protocols import Vectors
@@ -39,11 +42,22 @@ class Known:
 class Writer:
     """The one writer of an index; a kill at any moment leaves every finished source in it."""
 
-    def __init__(self, folder: Path, embedder: str, embedder_name: str, dimension: int, *, rebuild: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        embedder: str,
+        embedder_name: str,
+        dimension: int,
+        *,
+        rebuild: bool,
+        memory_mb: int = dense_index.MEMORY_MB,
+    ) -> None:
         self.folder = folder
+        self._memory_mb = memory_mb
         self._embedder = (embedder, embedder_name, dimension)
         self._rebuild = rebuild
-        self._connection: sqlite3.Connection
+        self._frames = 0
+        self._connection: Any  # apsw's types cannot say what a table holds
         with translated(folder):
             folder.mkdir(parents=True, exist_ok=True)
             self._lock = _lock(folder)
@@ -55,14 +69,20 @@ class Writer:
                 for path in (*self.folder.glob(f"{FILE}*"), *self.folder.glob("vectors-*.faiss")):
                     path.unlink()
         self._connection = open_for_writing(self.folder)
+        self._connection.set_wal_hook(self._count_frames)
         with self._transaction():
             self._remember_embedder(*self._embedder)
 
     def close(self) -> None:
         """Let go of the index."""
-        if hasattr(self, "_connection"):
-            self._connection.close()
-        self._lock.close()
+        try:
+            if hasattr(self, "_connection"):
+                connection = self._connection
+                del self._connection
+                with translated(self.folder):
+                    close_written(connection, self.folder)
+        finally:
+            self._lock.close()
 
     def known(self) -> dict[str, Known]:
         """Every indexed file by its path."""
@@ -93,7 +113,7 @@ class Writer:
         with self._transaction():
             self._delete("path = ?", source.path)
             self._delete("name = ?", source.name)
-            cursor = self._connection.execute(
+            self._connection.execute(
                 "INSERT INTO sources(name, path, digest, recipe, title, published, pages, text, passages, mark)"
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -109,8 +129,9 @@ class Writer:
                     mark.to_bytes(32, "big"),
                 ),
             )
+            source_id = self._connection.last_insert_rowid()
             for passage, digest, vector in zip(passages, digests, vectors, strict=True):
-                self._insert_passage(cursor.lastrowid, source, passage, digest, vector)
+                self._insert_passage(source_id, source, passage, digest, vector)
             self._move_generation(mark)
 
     def remove(self, name: str) -> None:
@@ -119,35 +140,46 @@ class Writer:
             self._delete("name = ?", name)
 
     def finish(self) -> None:
-        """Make the cached vector index anew where it is worth it."""
-        store = LocalStore(self.folder)
+        """Make the cached vector index, and the count of common words, anew where it is worth it."""
+        self._count_words()
+        store = LocalStore(self.folder, self._memory_mb)
         with store.snapshot() as snapshot:
             count = snapshot.passage_count
             if count <= dense_index.IN_MEMORY:
                 return
             written = json.loads(snapshot.meta("dense") or "null")
-            current = written is not None and (self.folder / written["file"]).is_file()
+            current = written is not None and dense_index.sound(self.folder, written)
             if current and self._drift(written) <= REBUILD_SHARE * count:
                 return
             dense = snapshot.build_dense()
             lineage, generation, last_id = snapshot.state
             name = f"vectors-{generation[:16]}-{lineage[:8]}-{last_id}.faiss"
-        dense_index.save(dense, self.folder / name)
+        saved = dense_index.save(dense, self.folder / name)
         with self._transaction():
-            self._set("dense", json.dumps({"file": name, "last_id": dense.last_id, "count": len(dense)}))
+            self._set("dense", json.dumps(saved))
 
-    def _drift(self, written: dict[str, int]) -> int:
+    def _count_words(self) -> None:
+        """Count which words very many passages hold, where the index has grown or shrunk much since."""
+        passages = int(self._connection.execute("SELECT count(*) FROM passages").fetchone()[0])
+        with self._transaction():
+            meta = dict(self._connection.execute("SELECT name, value FROM meta WHERE name != 'common_words'"))
+            before = meta.get("common_words_of")
+            if passages <= full_text.MOST:
+                self._connection.execute("DELETE FROM meta WHERE name IN ('common_words', 'common_words_of')")
+            elif before is None or abs(passages - int(before.split()[0])) > REBUILD_SHARE * passages:
+                self._set("common_words", full_text.counted(self._connection, passages))
+                self._set("common_words_of", f"{passages} {meta['generation']}")
+
+    def _drift(self, written: Manifest) -> int:
         """How many passages of the cached vector index are gone, and how many are not in it."""
         kept, new = self._connection.execute(
             "SELECT sum(passage_id <= :last), sum(passage_id > :last) FROM vectors", {"last": written["last_id"]}
         ).fetchone()
         return int(written["count"] - (kept or 0) + (new or 0))
 
-    def _insert_passage(
-        self, source_id: int | None, source: Source, passage: Passage, digest: bytes, vector: bytes
-    ) -> None:
+    def _insert_passage(self, source_id: int, source: Source, passage: Passage, digest: bytes, vector: bytes) -> None:
         sentences = [[s.start, s.end, SENTENCE_KINDS.index(s.kind)] for s in passage.sentences]
-        cursor = self._connection.execute(
+        self._connection.execute(
             "INSERT INTO passages(source_id, start, end, heading, sentences, head, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 source_id,
@@ -159,7 +191,8 @@ class Writer:
                 passage.text,
             ),
         )
-        self._connection.execute("INSERT INTO vectors VALUES (?, ?, ?)", (cursor.lastrowid, digest, vector))
+        passage_id = self._connection.last_insert_rowid()
+        self._connection.execute("INSERT INTO vectors VALUES (?, ?, ?)", (passage_id, digest, vector))
 
     def _delete(self, condition: str, value: str) -> None:
         for source_id, mark in self._connection.execute(
@@ -185,6 +218,10 @@ class Writer:
     def _set(self, name: str, value: str) -> None:
         self._connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
+    def _count_frames(self, _connection: apsw.Connection, _database: str, frames: int) -> int:
+        self._frames = frames
+        return apsw.SQLITE_OK
+
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
         with translated(self.folder):
@@ -192,6 +229,7 @@ class Writer:
             try:
                 yield
                 self._connection.execute("COMMIT")
+                note_commit(self._connection, self.folder, self._frames)
             except BaseException:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
@@ -212,15 +250,16 @@ def _mark(source: Source, recipe: str, vectors: Iterable[bytes]) -> int:
     return int.from_bytes(digest.digest(), "big")
 
 
-def _lock(folder: Path) -> sqlite3.Connection:
+def _lock(folder: Path) -> apsw.Connection:
     """The writer's lock, let go by the system when its process ends, however it ends."""
-    lock = sqlite3.connect(folder / LOCK, timeout=0, isolation_level=None, check_same_thread=False)
+    path = folder / LOCK
+    if path.exists() and path.stat().st_size:
+        os.truncate(path, 0)  # nothing is ever written to it: what stands there is damage
+    lock = apsw.Connection(str(path))
     try:
         lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
+    except apsw.BusyError as error:
         lock.close()
-        if "locked" not in str(error):
-            raise
         raise IndexLocked(
             f"Another indexing run is writing the index in {folder}.", hint="Wait until it is done, or stop it."
         ) from error
