@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rag.digests import is_whole
-from rag.errors import IndexDamaged, WhosaysError
+from rag.errors import IndexDamaged, IndexMissing, WhosaysError
 from rag.settings import EmbeddingSettings
 from rag.store import dense
 from rag.store.local import LocalStore
@@ -190,6 +190,21 @@ def test_a_damaged_log_does_not_bring_back_what_was_before(tmp_path: Path, spoil
     put(again, "3.txt", "It snowed.")
     again.close()
     assert names(folder) == ["3.txt"]
+
+
+def test_an_index_whose_writer_was_killed_at_its_birth_is_none_yet(tmp_path: Path) -> None:
+    """SQLite keeps a journal until it has a log: what is read only cannot be rolled back."""
+    script = (
+        "import os, signal, sys, apsw\nconnection = apsw.Connection(sys.argv[1])\nconnection.reserve_bytes(reserve=8)\n"
+        "connection.execute('CREATE TABLE one (x)')\nconnection.execute('BEGIN')\n"
+        "connection.execute('CREATE TABLE two (x)')\nconnection.cache_flush()\nos.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path / FILE)], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert (tmp_path / f"{FILE}-journal").stat().st_size
+    with pytest.raises(IndexMissing) as caught:
+        LocalStore(tmp_path)
+    assert f"whosays index PATH --index {tmp_path}" in caught.value.hint
 
 
 # ---- the file of vectors ---------------------------------------------------------------------------------------

@@ -62,7 +62,9 @@ def open_for_reading(folder: Path) -> apsw.Connection:
     """A connection that never writes; raises IndexMissing or IndexDamaged."""
     path = folder / FILE
     with translated(folder):
-        if not path.is_file():
+        # A journal there is only until the first transaction has made the tables; from then on there is a log.
+        journal = path.with_name(f"{FILE}-journal")
+        if not path.is_file() or (journal.exists() and journal.stat().st_size):
             raise IndexMissing(f"There is no index in {folder}.", hint=f"Make one: whosays index PATH --index {folder}")
     # A write-ahead log cannot be opened in a folder that takes no files; what nobody can write is read as it stands.
     frozen = not os.access(folder, os.W_OK) and not path.with_name(f"{FILE}{LOG}").exists()
