@@ -244,6 +244,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--quick", action="store_true", help="small sizes, one run")
+    parser.add_argument("--articles", type=int, default=400, help="of which the pace of indexing is measured")
     parser.add_argument("--write", action="store_true", help="write BENCHMARKS.md and the plot")
     parser.add_argument("--asking", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -254,7 +255,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         figures = cold_start(work / "seeds", runs) + asking(work / "seeds", runs)
-        paces, notes = indexing(work / "pace", 10 if options.quick else 400, runs)
+        paces, notes = indexing(work / "pace", 10 if options.quick else options.articles, runs)
         figures += paces + touching(work / "touch", 100 if options.quick else 10_000, runs)
     content = table(figures, notes, runs)
     print(content)

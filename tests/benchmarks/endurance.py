@@ -364,7 +364,11 @@ def _runs(process: int) -> bool:
 
 def _touched(index: Path) -> dict[str, int]:
     """When each file of SQLite was last written."""
-    return {path.name: path.stat().st_mtime_ns for path in index.glob("index.sqlite*") if path.suffix != ".sqlite-shm"}
+    times = {}
+    for path in index.glob("index.sqlite*"):
+        with suppress(FileNotFoundError):  # one that is being put in place
+            times[path.name] = path.stat().st_mtime_ns
+    return {name: changed for name, changed in times.items() if not name.endswith("-shm")}
 
 
 def kind_of(before: Texts, wanted: Texts) -> str:
