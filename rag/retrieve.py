@@ -72,7 +72,10 @@ class _Search:
     def found(self) -> list[Hit]:
         """The passages near to the question in meaning and those that hold its words, best first."""
         near = [passage_id for passage_id, _ in self._snapshot.nearest_to(self._vector, self._candidates)]
-        bm25 = dict(self._snapshot.holding_words(search_words(self._question), self._candidates))
+        # Names of several words count once more as a whole: each word may stand often in passages about others.
+        names = [name for name in analyse(self._question).names if " " in name]
+        words = [*search_words(self._question), *names]
+        bm25 = dict(self._snapshot.holding_words(words, self._candidates))
         cosines = self._snapshot.cosines(self._vector, sorted({*near, *bm25}))
         self._scale = Scale.over(cosines.values(), bm25.values())
         self._add(cosines, bm25)

@@ -91,6 +91,15 @@ def test_meaning_and_words_are_weighed_together(writer: Writer) -> None:
     assert [found.lexical is None for found in hits] == [False, True, False, True]
 
 
+def test_a_name_of_several_words_counts_as_a_whole(writer: Writer) -> None:
+    """Each of its words may stand often in passages about others."""
+    put(writer, "wanted.txt", "Torlow Logistics was founded long ago, when ships were few and the river was clean", 60)
+    for place in range(5):
+        others = "Torlow Energy, Torlow Foods and Torlow Mining of Torlow founded Belmoor Logistics"
+        put(writer, f"{place}.txt", others, 60)
+    assert order(retrieve(writer, "Who founded Torlow Logistics?"))[0] == "wanted.txt"
+
+
 def test_a_passage_found_by_its_words_has_its_own_cosine(writer: Writer) -> None:
     put(writer, "near.txt", "it poured", 0)
     put(writer, "far.txt", "it rained", 60)
