@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Encoding
 
-from rag.backends.openvino import OpenVinoReader, best_spans
+from rag.backends.openvino import WIDTH, OpenVinoReader, best_spans
 from rag.errors import ModelDamaged, ModelUnavailable
 from rag.reader.export import load, mixed
 from rag.reader.export import main as write
@@ -63,6 +63,11 @@ def test_it_finds_the_words_that_answer(reader: OpenVinoReader) -> None:
     for question, words in (("Who founded Acme?", "Jane Doe"), ("How many rockets were sold?", "1,200")):
         best = reader.read(question, [passage])[0].spans[0]
         assert passage[best.start : best.end] == words
+
+
+def test_however_long_texts_are_there_are_few_shapes_to_keep_code_for(reader: OpenVinoReader) -> None:
+    encodings = [reader._tokenizer.encode("Who founded it?", "It rained. " * count) for count in range(1, 200)]
+    assert {reader._inputs([encoding])["mask"].shape[1] % WIDTH for encoding in encodings} == {0}
 
 
 def test_it_knows_what_a_passage_does_not_say(reader: OpenVinoReader) -> None:

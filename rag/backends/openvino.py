@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from rag.protocols import Vectors
 
 BATCH = 8  # measured: small batches of like length waste the least on padding
-# Texts are padded to a multiple of so many tokens and embedded with those of the same length alone: how much padding a
-# text has changes the last bits of its vector, and so may not depend on its neighbours.
+# Texts are padded to a multiple of so many tokens: OpenVINO keeps code for every shape that it has seen. And they are
+# embedded with those of the same length alone: how much padding a text has changes the last bits of its vector, and so
+# may not depend on its neighbours.
 WIDTH = 16
 READ_BATCH = 4
 READ_AT_MOST = 384  # tokens of question and passage together
@@ -193,7 +194,7 @@ class OpenVinoReader:
         self._engine.run([(self._inputs([encodings[i] for i in rows]), rows) for rows in batches], keep)
 
     def _inputs(self, encodings: Sequence[Encoding]) -> dict[str, Any]:
-        width = max(len(encoding.ids) for encoding in encodings)
+        width = max(_padded(encoding.ids) for encoding in encodings)
         ids, mask, types = np.zeros((3, len(encodings), width), dtype=np.int64)
         for row, encoding in enumerate(encodings):
             length = len(encoding.ids)
