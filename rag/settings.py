@@ -193,7 +193,8 @@ def _with(settings: Settings, name: str, value: Any, place: str) -> Settings:
 
 def _coerced(value: Any, kind: type, name: str, place: str) -> Any:
     """The value in the setting's type; a text from the environment may spell a number."""
-    wanted = {int: "a whole number, 1 or more", float: "a number, 0 or more", str: "a text"}[kind]
+    least = 0 if name in ZERO_IS_FINE else 1
+    wanted = {int: f"a whole number, {least} or more", float: "a number, 0 or more", str: "a text"}[kind]
     refused = BadSettings(f"{place} sets {name} to {value!r}, but it takes {wanted}.", hint="Correct the value.")
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise refused
@@ -206,7 +207,7 @@ def _coerced(value: Any, kind: type, name: str, place: str) -> Any:
         coerced = kind(value)
     except (ValueError, OverflowError):
         raise refused from None
-    if not 0 <= number < float("inf") or coerced != number or (kind is int and number < 1 and name not in ZERO_IS_FINE):
+    if not 0 <= number < float("inf") or coerced != number or (kind is int and number < least):
         raise refused
     return coerced
 

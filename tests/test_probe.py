@@ -195,3 +195,10 @@ def test_every_way_gives_the_same_vectors(own_cache: Settings) -> None:
 def test_a_gpu_is_used_where_torch_sees_one(cuda: bool, mps: bool, chosen: str) -> None:
     assert best_device(cuda, mps) == chosen
     assert device() in ("cuda", "mps", "cpu")
+
+
+@pytest.mark.parametrize(("name", "least"), [("EMBEDDING__STREAMS", 0), ("SEARCH__MEMORY_MB", 1)])
+def test_a_number_that_is_too_small_is_refused_with_the_least_that_may_be(name: str, least: int) -> None:
+    with pytest.raises(BadSettings, match=f"a whole number, {least} or more"):
+        load_settings({f"WHOSAYS_{name}": "-1"})
+    assert load_settings({f"WHOSAYS_{name}": str(least)})

@@ -18,6 +18,7 @@ import apsw
 
 from rag.errors import BackendMissing, IndexDamaged, IndexLocked, IndexMissing, IndexUnwritable, WhosaysError
 from rag.store.log import LOG, LogFault, Note, reach, salt_of
+from rag.store.words import TOKENIZER
 
 FILE = "index.sqlite"
 VERSION = "2"
@@ -30,7 +31,7 @@ DAMAGE = (apsw.SQLITE_IOERR_DATA, apsw.SQLITE_IOERR_CORRUPTFS, apsw.SQLITE_IOERR
 
 # Identifiers of passages are never reused (AUTOINCREMENT): a cached vector index stays right for every passage it
 # holds, whatever is removed or added later.
-TABLES = """
+TABLES = f"""
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE sources (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, path TEXT NOT NULL UNIQUE, digest TEXT NOT NULL,
@@ -46,7 +47,7 @@ CREATE INDEX passages_of_source ON passages(source_id, start);
 CREATE TABLE vectors (passage_id INTEGER PRIMARY KEY, digest BLOB NOT NULL, vector BLOB NOT NULL);
 CREATE INDEX vectors_of_text ON vectors(digest);
 CREATE VIRTUAL TABLE words USING fts5(
-    head, text, content='passages', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2'
+    head, text, content='passages', content_rowid='id', tokenize='{TOKENIZER}'
 );
 CREATE TRIGGER passages_added AFTER INSERT ON passages BEGIN
     INSERT INTO words(rowid, head, text) VALUES (new.id, new.head, new.text);
