@@ -61,6 +61,7 @@ FLOORS = {
     "rag.reader.readings": 2,
     "rag.reader.claims": 2,
     "rag.reader.network": 2,
+    "rag.reader.items": 2,
     "rag.reader.train": 2,
     "rag.reader.measure": 2,
     "rag.reader.export": 2,

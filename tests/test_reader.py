@@ -22,10 +22,10 @@ from rag.backends.openvino import WIDTH, OpenVinoReader, best_spans
 from rag.errors import ModelDamaged, ModelUnavailable
 from rag.reader.export import load, mixed
 from rag.reader.export import main as write
+from rag.reader.items import Items, joined, planned
 from rag.reader.measure import auroc, token_f1
 from rag.reader.network import base_folder, batch_of, tokenizer
 from rag.reader.train import main as train
-from rag.reader.train import planned
 from rag.settings import EmbeddingSettings, Settings, load_settings
 from rag.wiring import READER_FOLDER, open_reader
 from tests.contracts import reader_contract, verifier_contract
@@ -207,22 +207,66 @@ def test_a_run_that_was_killed_ends_where_one_that_was_not_ends(trained: Path, t
     assert all(torch.allclose(one[name].float(), other[name].float(), atol=1e-5) for name in one)
 
 
-@given(st.lists(st.tuples(st.integers(1, 300), st.booleans()), max_size=60), st.integers(300, 2000))
-def test_every_item_is_in_one_batch_and_no_batch_is_too_large(rows: list[tuple[int, bool]], tokens: int) -> None:
-    class Sized:
-        """Stands for an encoding: only its length matters to the plan."""
+def items_of(rows: list[tuple[int, bool]]) -> Items:
+    """Examples of so many tokens, claims or readings."""
+    lengths = [length for length, _ in rows]
+    return Items(
+        tokens=np.arange(sum(lengths), dtype=np.uint16),
+        begins=np.cumsum([0, *lengths]),
+        second=np.array([length // 2 for length in lengths], dtype=np.int32),
+        start=np.zeros(len(rows), dtype=np.int32),
+        end=np.zeros(len(rows), dtype=np.int32),
+        label=np.array([0 if claim else -1 for _, claim in rows], dtype=np.int8),
+    )
 
-        def __init__(self, length: int) -> None:
-            self.ids = [0] * length
 
-    from rag.reader.train import Item
-
-    items = [Item(Sized(length), label=0 if claim else -1) for length, claim in rows]  # type: ignore[arg-type]
-    batches = planned(items, tokens, 1)
-    assert sorted(map(id, items)) == sorted(id(item) for batch in batches for item in batch)
+@given(
+    st.lists(st.tuples(st.integers(1, 300), st.booleans()), min_size=1, max_size=60),
+    st.integers(300, 2000),
+    st.integers(0, 60),
+)
+def test_every_item_is_in_one_batch_and_no_batch_is_too_large(
+    rows: list[tuple[int, bool]], tokens: int, first: int
+) -> None:
+    items, first = items_of(rows), min(first, len(rows))
+    batches = planned(items, [first, len(rows) - first], tokens, 1)
+    order = [i for batch in batches for i in batch]
+    assert sorted(order[:first]) == list(range(first))
+    assert sorted(order) == list(range(len(rows)))
     for batch in batches:
-        assert len({item.label for item in batch}) == 1
-        assert max(len(item.encoding.ids) for item in batch) * len(batch) <= max(tokens, 300)
+        assert len({int(items.label[i]) for i in batch}) == 1
+        assert max(int(items.lengths[i]) for i in batch) * len(batch) <= max(tokens, 300)
+
+
+@given(st.lists(st.tuples(st.integers(2, 40), st.booleans()), min_size=1, max_size=8), st.data())
+def test_a_batch_holds_its_examples_padded_and_comes_back_from_a_file(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, bool]], data: st.DataObject
+) -> None:
+    path = tmp_path_factory.mktemp("items") / "items.npz"
+    items_of(rows).save(path)
+    items = joined([Items.load(path), items_of(rows)])
+    chosen = data.draw(st.lists(st.integers(0, 2 * len(rows) - 1), min_size=1, max_size=5))
+    batch = items.batch(chosen, "cpu")
+    for row, i in enumerate(chosen):
+        length = rows[i % len(rows)][0]
+        assert batch.ids[row, :length].tolist() == items.tokens[items.begins[i] : items.begins[i + 1]].tolist()
+        assert batch.mask[row].tolist() == [1] * length + [0] * (batch.ids.shape[1] - length)
+        assert int(batch.types[row].sum()) == length - length // 2
+
+
+def test_a_network_learns_from_what_a_teacher_says(trained: Path, tmp_path: Path) -> None:
+    def run(name: str, *more: str) -> list[float]:
+        data = ["--data", str(trained / "data"), "--out", str(tmp_path / name)]
+        train([*data, *FEW, "--rate", "5e-4", "--start-from", str(TRAINED_FOLDER), *more])
+        network, teacher = load(tmp_path / name / "model.pt"), load(trained / "out" / "model.pt")
+        pairs = tokenizer(224).encode_batch([("Who founded Acme?", "Jane Doe founded Acme.")])
+        with torch.no_grad():
+            said = [other(*batch_of(pairs, other.words, "cpu")) for other in (network, teacher)]
+        return [float((one - other).abs().mean()) for one, other in zip(*said, strict=True)]
+
+    alone = run("alone")
+    taught = run("taught", "--teachers", str(trained / "out" / "model.pt"), "--taught", "1")
+    assert sum(taught) < sum(alone)
 
 
 @given(st.integers(0, 2**32 - 1))

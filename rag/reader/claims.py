@@ -19,7 +19,7 @@ from rag.reader.alter import Kind, Pool, alter
 from rag.reader.corpora import Claim, Label, Paragraph
 from rag.reader.readings import Article
 
-CONTRADICTIONS: tuple[Kind, ...] = ("number", "date", "name", "negation", "opposite", "hedge", "unit")
+CONTRADICTIONS: tuple[Kind, ...] = ("number", "date", "name", "name", "negation", "opposite", "hedge", "unit")
 LONGEST_EVIDENCE = 1000  # characters; longer documents are more than is read at once
 SUBJECT_ASKED = re.compile(
     r"^(?:Who|What|Which [a-z]+(?: [a-z]+)?) (?!is\b|was\b|does\b|has\b)"

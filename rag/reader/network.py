@@ -31,7 +31,11 @@ class Network(nn.Module):
         quiet: Any = logging
         quiet.set_verbosity_error()
         quiet.disable_progress_bar()
-        bert: Any = BertModel.from_pretrained(base_folder(), add_pooling_layer=False, attn_implementation="eager")
+        # On a CPU eager attention trains faster than the fused kernel, and it is what is converted.
+        attention = "sdpa" if torch.cuda.is_available() else "eager"
+        bert: Any = BertModel.from_pretrained(
+            base_folder(), add_pooling_layer=False, attn_implementation=attention, dtype=torch.float32
+        )
         for module in bert.modules():
             if isinstance(module, nn.Dropout):
                 module.p = 0.0

@@ -10,7 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -19,8 +19,9 @@ from rag.reader.corpora import TUNING_PLACES, AskedOf, Paragraph, squad
 from rag.split import sentences
 
 WORD = re.compile(r"\w+")
-LENGTHS = (1, 1, 2, 2, 2, 3, 3, 4, 6, 12)
+LENGTHS = (1, 2, 2, 3, 3, 4, 4, 6, 8, 12)
 """Sentences in a passage, drawn at random: short ones train fast, long ones are what is read later."""
+UNMARKED = 0.15  # the share of questions without their question mark, as people type them
 NEGATIVES = {"near": 26, "removed": 24, "question": 36, "passage": 14}
 """The share in percent of each kind of made unanswerable example."""
 CHANGES: tuple[Kind, ...] = ("number", "date", "name", "name", "opposite", "relation", "relation", "unit")
@@ -89,7 +90,10 @@ def training_examples(data: Path, answered: int, unanswered: int, seed: int) -> 
             examples.append(spoilt)
     examples += 3 * people_s_own(data, training=True, seed=seed)
     chance.shuffle(examples)
-    return examples
+    return [
+        replace(example, question=example.question.rstrip("? ")) if chance.random() < UNMARKED else example
+        for example in examples
+    ]
 
 
 def people_s_own(data: Path, *, training: bool, seed: int) -> list[Example]:
