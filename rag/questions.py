@@ -200,10 +200,11 @@ def concept(word: str) -> str:
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """The word's stem, lower case, for comparing words across their forms (Snowball English)."""
-    import snowballstemmer
+    import Stemmer
 
     plain = re.sub(r"['’]s?$", "", word.lower())
-    return str(snowballstemmer.stemmer("english").stemWord(plain))
+    # One of its own for each word costs next to nothing, and none is safe for two threads.
+    return str(Stemmer.Stemmer("english", 0).stemWord(plain))
 
 
 def _kind(question: str, proper: str) -> Kind:

@@ -7,14 +7,14 @@ it runs, so that `whosays --help` is quick.
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import logging
 import os
-import shlex
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -25,17 +25,25 @@ import typer.core
 import typer.main
 from typer.exceptions import TyperException
 
-from rag.errors import BadInput, IndexProblem, WhosaysError
+from rag.errors import BadInput, WhosaysError
 from rag.logs import set_up_logs
-from rag.settings import Settings, load_settings
-from service import keys_command, memory
+from service import index_command, keys_command, memory
+from service.options import (
+    EXIT_INTERRUPTED,
+    HostOption,
+    IndexOption,
+    JsonOption,
+    ModelOption,
+    PortOption,
+    print_json,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     from rag.answering import Answerer
 
 EXIT_DOCTOR = 3
 EXIT_BUG = 70
-EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
 
 
@@ -63,14 +71,6 @@ app = typer.Typer(
     add_completion=False, rich_markup_mode=None, context_settings=HELP_NAMES, epilog=EPILOG, invoke_without_command=True
 )
 
-IndexOption = Annotated[str | None, typer.Option("--index", metavar="DIR", help="The index's folder, else .whosays.")]
-ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="NAME", help="What words the answer, such as ollama/llama3.2.")
-]
-HostOption = Annotated[str | None, typer.Option("--host", metavar="HOST", help="The address, else 127.0.0.1.")]
-PortOption = Annotated[int | None, typer.Option("--port", metavar="PORT", help="The port, else 8000.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the record alone, as JSON.")]
-
 
 @app.callback()
 def whosays(
@@ -93,52 +93,7 @@ def whosays(
         raise typer.Exit(BadInput.exit_code)
 
 
-@app.command()
-def index(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files, and folders with all they hold.")],
-    index: IndexOption = None,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the index anew.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Index files and folders, or bring their index up to date.
-
-    Reads .txt, .md, .html, .pdf and .docx. Unchanged files are left alone, changed ones read again, and those that
-    have vanished are removed. What cannot be read is listed with the reason, and the exit code is still 0, unless
-    nothing could be read. Ctrl-C loses nothing that was done; run the command again to go on.
-    """
-    settings = _settings(index)
-    from rag.wiring import open_indexer
-    from service.advance import Advance
-    from service.render import Page
-
-    advance = Advance(sys.stderr)
-    try:
-        with advance, closing(open_indexer(settings, rebuild=rebuild)) as indexer:
-            advance.begin()
-            report = indexer.run(paths, advance)
-    except KeyboardInterrupt:
-        _stop_indexing(settings, paths, index)
-    if as_json:
-        _print_json(asdict(report))
-    else:
-        Page().report(report)
-    if not (report.added or report.changed or report.unchanged or report.removed):
-        where = ", ".join(map(str, paths))
-        raise BadInput(f"Nothing in {where} could be indexed.", hint="Name files or folders of the formats above.")
-
-
-def _stop_indexing(settings: Settings, paths: Sequence[Path], index: str | None) -> NoReturn:
-    """Say what is safe after Ctrl-C, and how to go on."""
-    from rag.wiring import open_store
-    from service.render import counted, printable
-
-    try:
-        count = len(open_store(settings).sources())
-    except IndexProblem:
-        count = 0
-    again = shlex.join(["whosays", "index", *map(str, paths), *(["--index", index] if index else [])])
-    sys.stderr.write(f"\nStopped. {counted(count, 'source')} in the index. To go on, run again:\n{printable(again)}\n")
-    raise typer.Exit(EXIT_INTERRUPTED)
+app.command("index")(index_command.index)
 
 
 @app.command()
@@ -153,7 +108,7 @@ def ask(
     Sources that disagree are shown side by side. Where the sources do not say, the answer says so, and the exit code
     is 0 all the same.
     """
-    settings = _settings(index, model)
+    settings = settings_from(index, model)
     asked = " ".join(question)
     if asked == "-":
         asked = _standard_input().read().strip("\r\n")
@@ -163,7 +118,7 @@ def ask(
 
     with closing(open_answerer(settings)) as answerer:
         if as_json:
-            _print_json(answerer.ask(asked).to_json())
+            print_json(answerer.ask(asked).to_json())
         elif answerer.model == "builtin":
             Page().answer(answerer.ask(asked))
         else:
@@ -176,7 +131,7 @@ def chat(index: IndexOption = None, model: ModelOption = None) -> None:
 
     /help lists the commands. Ctrl-C stops an answer, Ctrl-D leaves. Questions can also be piped in, one a line.
     """
-    settings = _settings(index, model)
+    settings = settings_from(index, model)
     from rag.wiring import open_answerer
     from service.repl import Chat, run_chat
 
@@ -193,7 +148,7 @@ def serve(
     index: IndexOption = None, model: ModelOption = None, host: HostOption = None, port: PortOption = None
 ) -> None:
     """Answer over HTTP; the interface is described at /docs."""
-    settings = _settings(index, model, {"service.host": host, "service.port": port})
+    settings = settings_from(index, model, {"service.host": host, "service.port": port})
     from service.app import serve
 
     serve(settings)
@@ -202,7 +157,7 @@ def serve(
 @app.command()
 def mcp(index: IndexOption = None, model: ModelOption = None) -> None:
     """Answer over MCP on standard input and output, for programs that start it themselves."""
-    settings = _settings(index, model)
+    settings = settings_from(index, model)
     from service.mcp import serve_stdio
 
     serve_stdio(settings)
@@ -219,13 +174,13 @@ def evaluate() -> None:
 @app.command()
 def sources(index: IndexOption = None, as_json: JsonOption = False) -> None:
     """List what is indexed."""
-    settings = _settings(index)
+    settings = settings_from(index)
     from rag.wiring import open_store
     from service.render import Page
 
     listed = open_store(settings).sources()
     if as_json:
-        _print_json([asdict(source) for source in listed])
+        print_json([asdict(source) for source in listed])
     else:
         Page().sources(listed)
 
@@ -241,7 +196,7 @@ def show(
     START and END count Unicode code points, as in citations. The text is printed as it is, in UTF-8; a part is shown
     on a terminal with the lines around it.
     """
-    settings = _settings(index)
+    settings = settings_from(index)
     from rag.wiring import open_store
     from service.naming import slice_of, source_and_span
     from service.render import Page
@@ -254,7 +209,7 @@ def show(
         record = asdict(shown)
         if span is not None:
             record |= {"start": span[0], "end": span[1], "text": text}
-        _print_json(record)
+        print_json(record)
     elif not sys.stdout.isatty():
         sys.stdout.flush()
         sys.stdout.buffer.write(text.encode("utf-8"))
@@ -270,26 +225,20 @@ def doctor(index: IndexOption = None, as_json: JsonOption = False) -> None:
 
     Versions, packages, models and the index are looked at. The exit code is 0 where all is well, else 3.
     """
-    settings = _settings(index)
+    settings = settings_from(index)
     from rag.wiring import check_up
     from service.render import Page
 
     checks = check_up(settings)
     well = all(check.ok for check in checks)
     if as_json:
-        _print_json({"ok": well, "checks": [asdict(check) for check in checks]})
+        print_json({"ok": well, "checks": [asdict(check) for check in checks]})
     else:
         Page().checks(checks)
     raise typer.Exit(0 if well else EXIT_DOCTOR)
 
 
 # ---- what every command shares -----------------------------------------------------------------
-
-
-def _settings(index: str | None, model: str | None = None, flags: dict[str, Any] | None = None) -> Settings:
-    settings = load_settings(os.environ, Path(), {"index": index, "model": model, **(flags or {})})
-    set_up_logs(settings.log_level)
-    return settings
 
 
 @contextmanager
@@ -301,12 +250,6 @@ def _one_numpy_thread() -> Iterator[None]:
     yield
     if given is None:
         del os.environ[name]  # FAISS, which may have an index to build, reads it too
-
-
-def _print_json(record: Any) -> None:
-    from service.render import json_text
-
-    sys.stdout.write(json_text(record, sys.stdout) + "\n")
 
 
 def _standard_input() -> io.TextIOWrapper:
@@ -396,5 +339,20 @@ def _discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def program() -> NoReturn:
+    """Run the command line of this process and end it."""
+    one_question = sys.argv[1:2] == ["ask"]
+    if one_question:
+        gc.disable()
+    code = main()
+    if one_question:
+        # Measured: looking for garbage, and taking the models apart at the end, are a ninth of a cold start.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

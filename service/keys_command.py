@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rag.settings import load_settings
+from service.options import IndexOption, JsonOption, settings_from
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
-IndexOption = Annotated[str | None, typer.Option("--index", metavar="DIR", help="The index's folder, else .whosays.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the records alone, as JSON.")]
 RoleOption = Annotated[str, typer.Option("--role", metavar="ROLE", help="admin or asker; admins also upload.")]
 
 
@@ -34,7 +30,7 @@ def add(
     """Make a key and print it: this once, for only its hash is kept."""
     from service.keys import open_keys
 
-    secret = open_keys(load_settings(os.environ, Path(), {"index": index})).add(name, role)
+    secret = open_keys(settings_from(index)).add(name, role)
     sys.stderr.write("Keep it safe: it is not shown again. Send it as Authorization: Bearer KEY.\n")
     sys.stdout.write(f"{secret}\n")
 
@@ -44,7 +40,7 @@ def list_keys(index: IndexOption = None, as_json: JsonOption = False) -> None:
     """List the keys: their ids, names and roles, and which are revoked."""
     from service.keys import open_keys
 
-    found = open_keys(load_settings(os.environ, Path(), {"index": index})).listed()
+    found = open_keys(settings_from(index)).listed()
     if as_json:
         rows = [{name: value for name, value in asdict(key).items() if name != "sha256"} for key in found]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
@@ -63,5 +59,5 @@ def revoke(
     """Let a key in no more, from the next request on."""
     from service.keys import open_keys
 
-    key = open_keys(load_settings(os.environ, Path(), {"index": index})).revoke(key_id)
+    key = open_keys(settings_from(index)).revoke(key_id)
     sys.stderr.write(f"{key.id} is revoked.\n")
