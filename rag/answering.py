@@ -8,14 +8,13 @@ import json
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from rag import compose
 from rag.cite import Cited, Draft, DraftPosition, Numbering
 from rag.errors import BackendProblem, BadQuestion
-from rag.protocols import Snapshot, Verifier
+from rag.protocols import Snapshot, Store, Verifier
 from rag.questions import Asked, analyse, parts
 from rag.read import EvidenceReader
 from rag.records import (
@@ -30,8 +29,6 @@ from rag.records import (
     Outcome,
     Reason,
     Rewritten,
-    Source,
-    SourceSummary,
     Token,
     Turn,
     Weighed,
@@ -49,27 +46,6 @@ BUILTIN = "builtin"
 NEAREST = 3
 REFUSED_BY_MODEL = 0.5  # a model's refusal is not calibrated: all that is known is that it refused
 CONFIDENCE_DIGITS = 4
-
-
-class Store(Protocol):
-    """Where snapshots of the index come from."""
-
-    def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """The index as it is at this moment."""
-
-    def sources(self) -> list[SourceSummary]:
-        """Every source, by name."""
-
-    def source(self, name: str) -> Source:
-        """One source with its text."""
-
-    @property
-    def generation(self) -> str:
-        """What tells this state of the index from every other."""
-
-    @property
-    def passage_count(self) -> int:
-        """How many passages are indexed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@
     │   ├── IndexDamaged            it is not what was written, or is from another version
     │   ├── IndexMismatch           it was written with another embedding model
     │   ├── IndexLocked             another run writes it
-    │   └── IndexUnwritable         read-only, or the disk is full
+    │   ├── IndexUnwritable         read-only, or the disk is full
+    │   ├── IndexUnreachable        the server that holds it does not answer
+    │   └── IndexRefused            that server turns the token away, or what was asked of it
     └── BackendProblem           4  a model or a library cannot be used
         ├── BackendMissing          a package is not installed
         ├── ModelUnavailable        the model is unknown, not there, or fails
@@ -95,6 +97,14 @@ class IndexLocked(IndexProblem):
 
 class IndexUnwritable(IndexProblem):
     """The index cannot be written: read-only, or the disk is full."""
+
+
+class IndexUnreachable(IndexProblem):
+    """The server that holds the index does not answer."""
+
+
+class IndexRefused(IndexProblem):
+    """The server that holds the index turns the token away, or what was asked of it."""
 
 
 class BackendProblem(WhosaysError):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
-from rag.records import Hit, Message, Parsed, Reading, Support
+from rag.records import Hit, Message, Parsed, Reading, Source, SourceSummary, Support
 
 if TYPE_CHECKING:
     import numpy as np
@@ -88,6 +89,14 @@ class Snapshot(Protocol):
     def generation(self) -> str:
         """What tells this state of the index from every other."""
 
+    @property
+    def passage_count(self) -> int:
+        """How many passages are indexed."""
+
+    @property
+    def source_count(self) -> int:
+        """How many sources are indexed."""
+
     def restricted_to(self, sources: Sequence[str]) -> Snapshot:
         """The same moment with only the sources whose name is one of these, or matches one of these glob patterns."""
 
@@ -108,3 +117,36 @@ class Snapshot(Protocol):
 
     def page_at(self, name: str, offset: int) -> int | None:
         """The 1-based page of a source that holds `offset`."""
+
+    def source(self, name: str) -> Source:
+        """One source with its text; raises SourceUnknown."""
+
+    def passages_of(self, name: str) -> list[tuple[int, int, str | None]]:
+        """The (start, end, heading) of a source's passages, in their order."""
+
+
+class Store(Protocol):
+    """The index for reading; safe to use from several threads."""
+
+    def snapshot(self) -> AbstractContextManager[Snapshot]:
+        """The index as it is at this moment."""
+
+    def check_embedder(self, digest: str, name: str) -> None:
+        """Raise IndexMismatch, now and at every later snapshot, unless this embedding model wrote the index."""
+
+    @property
+    def generation(self) -> str:
+        """What tells this state of the index from every other."""
+
+    @property
+    def passage_count(self) -> int:
+        """How many passages are indexed."""
+
+    def sources(self) -> list[SourceSummary]:
+        """Every source, by name."""
+
+    def names(self) -> list[str]:
+        """The name of every source, in order."""
+
+    def source(self, name: str) -> Source:
+        """One source with its text; raises SourceUnknown."""

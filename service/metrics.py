@@ -110,7 +110,7 @@ class _IndexState:
         try:
             with open_store(self._settings).snapshot() as snapshot:
                 generation, passages = snapshot.generation, snapshot.passage_count
-                sources = len(snapshot.names())
+                sources = snapshot.source_count
         except WhosaysError:
             return
         info = GaugeMetricFamily("whosays_index_generation", "The index that answers come from.", labels=["generation"])

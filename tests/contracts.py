@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import date
 from itertools import pairwise
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
 
-from rag.errors import Unparsable
-from rag.protocols import Embedder, LanguageModel, Parser, Reader, Verifier
-from rag.records import Message, Parsed
+from rag.errors import IndexLocked, IndexMismatch, IndexMissing, SourceUnknown, Unparsable
+from rag.indexing import WritableStore
+from rag.protocols import Embedder, LanguageModel, Parser, Reader, Store, Verifier
+from rag.records import Message, Parsed, Passage, Sentence, Source
+from rag.store.contents import Known, to_rows
 
 # ---- Embedder ----------------------------------------------------------------------------------
 
@@ -123,3 +129,292 @@ def language_model_contract(model: LanguageModel) -> None:
     with ThreadPoolExecutor(4) as pool:
         replies = list(pool.map(lambda _: "".join(model.stream(messages, 16)), range(8)))
     assert replies == ["".join(pieces)] * 8
+
+
+# ---- Store -------------------------------------------------------------------------------------
+
+NORTH, EAST = np.eye(2, dtype=np.float32)
+DAY = "2025-06-08"
+
+
+class Stores(Protocol):
+    """One index, opened anew at each call."""
+
+    def writer(self, *, rebuild: bool = False, model: str = "model", dimension: int = 2) -> WritableStore:
+        """What writes it; `begin` is still to be called."""
+
+    def reader(self) -> Store:
+        """What reads it."""
+
+
+def digest_of(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def put(writer: WritableStore, name: str, text: str, vector: Any = NORTH, *, pages: tuple[int, ...] = ()) -> None:
+    """A source of one passage of one sentence."""
+    source = Source(name, f"/docs/{name}", text, digest_of(text).hex(), "Weather", DAY, pages)
+    passage = Passage(name, 0, len(text), text, (Sentence(0, len(text), "item"),), "Today")
+    writer.put(source, "recipe", [passage], [digest_of(text)], to_rows(vector[None]))
+
+
+@contextmanager
+def writing(stores: Stores, **how: Any) -> Iterator[WritableStore]:
+    """One run of a writer, published at its end."""
+    writer = stores.writer(**how)
+    try:
+        writer.begin()
+        yield writer
+        writer.finish()
+    finally:
+        writer.close()
+
+
+def found_in(store: Store, vector: Any = NORTH, words: Sequence[str] = ("rained",)) -> tuple[set[str], set[str]]:
+    """The names of the sources whose passages are found by meaning and by words."""
+    with store.snapshot() as snapshot:
+        near, holding = snapshot.nearest_to(vector, 50), snapshot.holding_words(words, 50)
+        hits = snapshot.passages([i for i, _ in (*near, *holding)])
+        assert len(hits) == len({i for i, _ in (*near, *holding)})
+        return tuple({hits[i].passage.source for i, _ in found} for found in (near, holding))  # type: ignore[return-value]
+
+
+def what_was_put_is_found(stores: Stores) -> None:
+    """By meaning and by words, the best first, with all that was put of it, spans to the code point."""
+    text = "It rained 😀 in Zürich."
+    with writing(stores) as writer:
+        put(writer, "wet.txt", text)
+        put(writer, "dry.txt", "The sun shone.", EAST)
+        put(writer, "odd.txt", "", EAST)
+    with stores.reader().snapshot() as snapshot:
+        (near, one), *others = snapshot.nearest_to(NORTH, 5)
+        assert abs(one - 1) < 1e-3
+        assert [abs(score) < 1e-3 for _, score in others] == [True, True]
+        assert snapshot.cosines(NORTH, [near, others[0][0], 1 << 50]) == {near: 1.0, others[0][0]: 0.0}
+        (word, score), *more = snapshot.holding_words(["raining", "zurich"], 5)
+        assert (word, score > 0, more) == (near, True, [])
+        assert snapshot.holding_words([], 5) == snapshot.holding_words(["hail", "!?"], 5) == []
+        hit = snapshot.passages([near, 1 << 50])[near]
+        assert hit.passage == Passage("wet.txt", 0, len(text), text, (Sentence(0, len(text), "item"),), "Today")
+        assert (hit.title, hit.published, hit.score) == ("Weather", DAY, 0.0)
+        assert snapshot.passages([]) == snapshot.cosines(NORTH, []) == {}
+        assert (snapshot.passage_count, snapshot.source_count) == (3, 3)
+
+
+def titles_and_headings_are_words_too(stores: Stores) -> None:
+    """What stands above a passage is found, and none of it where nothing stands there."""
+    with writing(stores) as writer:
+        put(writer, "a.txt", "It rained.")
+        bare = Source("b.txt", "/docs/b.txt", "It hailed.", "digest")
+        passage = Passage("b.txt", 0, 10, "It hailed.", (Sentence(0, 10),))
+        writer.put(bare, "recipe", [passage], [b"2" * 32], to_rows(EAST[None]))
+    store = stores.reader()
+    assert found_in(store, words=["weather"])[1] == found_in(store, words=["today"])[1] == {"a.txt"}
+    with store.snapshot() as snapshot:
+        (hit,) = snapshot.passages([snapshot.nearest_to(EAST, 1)[0][0]]).values()
+        assert (hit.title, hit.published, hit.passage.heading) == (None, None, None)
+        assert snapshot.passages_of("b.txt") == [(0, 10, None)]
+        assert snapshot.passages_of("none.txt") == []
+
+
+def several_words_are_a_phrase(stores: Stores) -> None:
+    """They count where they stand side by side, whatever their form, and add to what single words score."""
+    with writing(stores) as writer:
+        put(writer, "a.txt", "Two Dollar Radio")
+        put(writer, "b.txt", "two radios for a dollar")
+        put(writer, "c.txt", "a dollar")
+    store = stores.reader()
+    assert found_in(store, words=["Two Dollar Radio"])[1] == {"a.txt"}
+    assert found_in(store, words=["$two-dollar"])[1] == {"a.txt"}
+    with store.snapshot() as snapshot:
+        alone = dict(snapshot.holding_words(["dollar"], 5))
+        (best, score), *_ = snapshot.holding_words(["dollar", "two dollar"], 5)
+        assert score > alone[best]
+        assert snapshot.passages([best])[best].passage.source == "a.txt"
+
+
+def a_source_is_replaced_and_removed(stores: Stores) -> None:
+    """By its path, by its name, and without leaving anything behind; what is unknown is removed without a word."""
+    with writing(stores) as writer:
+        for name in ("a.txt", "b.txt", "c.txt"):
+            put(writer, name, "It rained.")
+    with writing(stores) as writer:
+        put(writer, "a.txt", "It snowed.", EAST)
+        writer.remove("b.txt")
+        writer.remove("none.txt")
+        moved = Source("c.txt", "/elsewhere/c.txt", "It hailed.", "digest")
+        passage = Passage("c.txt", 0, 10, "It hailed.", (Sentence(0, 10),))
+        writer.put(moved, "recipe", [passage], [b"2" * 32], to_rows(EAST[None]))
+    store = stores.reader()
+    assert found_in(store, EAST) == ({"a.txt", "c.txt"}, set())
+    assert [(s.name, s.characters, s.passages) for s in store.sources()] == [("a.txt", 10, 1), ("c.txt", 10, 1)]
+    assert store.names() == ["a.txt", "c.txt"]
+    assert store.passage_count == 2
+    assert store.source("c.txt").path == "/elsewhere/c.txt"
+    with pytest.raises(SourceUnknown):
+        store.source("b.txt")
+
+
+def texts_are_kept_to_the_code_point(stores: Stores) -> None:
+    """Long ones too, with their lines and pages, and passages that are longer than a database's field."""
+    text = "one\r\ntwo\nthree\rfour " + "😀 é\n" * 30_000
+    long = "x" * 70_000 + " ends."
+    with writing(stores) as writer:
+        put(writer, "long.txt", text, pages=(0, 5, 60_000))
+        put(writer, 'a "quoted" \\ name [1]\n.txt', long, EAST)
+        put(writer, "empty.txt", "", EAST)
+    store = stores.reader()
+    assert store.source("long.txt") == Source(
+        "long.txt", "/docs/long.txt", text, digest_of(text).hex(), "Weather", DAY, (0, 5, 60_000)
+    )
+    assert store.source("empty.txt").text == ""
+    with store.snapshot() as snapshot:
+        assert [snapshot.line_at("long.txt", offset) for offset in (0, 5, 9, 15)] == [1, 2, 3, 4]
+        assert [snapshot.page_at("long.txt", offset) for offset in (0, 5, 70_000)] == [1, 2, 3]
+        assert snapshot.page_at("empty.txt", 0) is None
+        best = [i for i, score in snapshot.nearest_to(EAST, 2) if score > 0.9]
+        assert long in {hit.passage.text for hit in snapshot.passages(best).values()}
+        assert snapshot.source('a "quoted" \\ name [1]\n.txt').text == long
+
+
+def searches_keep_to_chosen_sources(stores: Stores) -> None:
+    """Chosen by name or pattern, by meaning and by words alike; none where nothing is chosen."""
+    names = ("a/one.txt", "a/two.txt", "b/one.txt", "c[1].txt", "c1.txt")
+    with writing(stores) as writer:
+        for name in names:
+            put(writer, name, "It rained.")
+    cases: list[tuple[list[str], set[str]]] = [
+        (["a/*"], {"a/one.txt", "a/two.txt"}),
+        (["*one.txt"], {"a/one.txt", "b/one.txt"}),
+        (["b/one.txt", "a/t?o.txt"], {"b/one.txt", "a/two.txt"}),
+        (["c[1].txt"], {"c[1].txt", "c1.txt"}),
+        (["[^ab]*"], {"c[1].txt", "c1.txt"}),
+        (["nothing*", "\udcff"], set()),
+    ]
+    with stores.reader().snapshot() as snapshot:
+        for chosen, wanted in cases:
+            restricted = snapshot.restricted_to(chosen)
+            for found in (restricted.nearest_to(NORTH, 9), restricted.holding_words(["rained", "it rained"], 9)):
+                hits = restricted.passages([i for i, _ in found])
+                assert {hit.passage.source for hit in hits.values()} == wanted, chosen
+        assert len(snapshot.nearest_to(NORTH, 9)) == 5
+
+
+def the_generation_tells_the_contents(stores: Stores) -> None:
+    """And not the history: the same contents have the same generation, in a rebuilt index too."""
+    with writing(stores) as writer:
+        put(writer, "a.txt", "It rained.")
+    first = stores.reader().generation
+    with writing(stores) as writer:
+        put(writer, "b.txt", "It snowed.")
+    second = stores.reader().generation
+    with writing(stores) as writer:
+        writer.remove("b.txt")
+    assert stores.reader().generation == first != second
+    with writing(stores) as writer:
+        put(writer, "a.txt", "It rained.", EAST)
+    assert stores.reader().generation not in (first, second)
+    with writing(stores, rebuild=True) as writer:
+        assert writer.known() == {}
+        put(writer, "b.txt", "It snowed.")
+        put(writer, "a.txt", "It rained.")
+    assert stores.reader().generation == second
+    assert stores.reader().names() == ["a.txt", "b.txt"]
+
+
+def a_snapshot_does_not_move(stores: Stores) -> None:
+    """Whatever is added, replaced, removed or published meanwhile."""
+    with writing(stores) as writer:
+        put(writer, "a.txt", "It rained.")
+        put(writer, "b.txt", "It rained.")
+    with stores.reader().snapshot() as snapshot:
+
+        def seen() -> Any:
+            return (
+                snapshot.nearest_to(NORTH, 9),
+                {i for i, _ in snapshot.holding_words(["rained"], 9)},
+                snapshot.names(),
+            )
+
+        before = seen()
+        with writing(stores) as writer:
+            put(writer, "a.txt", "It snowed.")
+            writer.remove("b.txt")
+            put(writer, "c.txt", "It rained.")
+            assert seen() == before
+        assert seen() == before
+        hits = snapshot.passages([i for i, _ in before[0]])
+        assert {hit.passage.text for hit in hits.values()} == {"It rained."}
+        assert snapshot.source("b.txt").text == "It rained."
+    assert found_in(stores.reader())[1] == {"c.txt"}
+
+
+def vectors_are_known_by_their_text(stores: Stores) -> None:
+    """Those of this run and of earlier ones, as they were put."""
+    digests = [digest_of(text) for text in ("It rained.", "It snowed.", "It hailed.")]
+    with writing(stores) as writer:
+        assert writer.vectors_of(digests) == {}
+        put(writer, "a.txt", "It rained.", EAST)
+        assert writer.vectors_of(digests) == {digests[0]: to_rows(EAST[None])[0]}
+    with writing(stores) as writer:
+        put(writer, "b.txt", "It snowed.", NORTH)
+        rows = {digests[0]: to_rows(EAST[None])[0], digests[1]: to_rows(NORTH[None])[0]}
+        assert writer.vectors_of(digests) == rows
+        assert writer.known() == {
+            "/docs/a.txt": Known("a.txt", digests[0].hex(), "recipe"),
+            "/docs/b.txt": Known("b.txt", digests[1].hex(), "recipe"),
+        }
+
+
+def a_run_that_stops_is_gone_on_with(stores: Stores) -> None:
+    """What it put is known to the next run, and seen at the latest when that has ended."""
+    writer = stores.writer()
+    writer.begin()
+    put(writer, "a.txt", "It rained.")
+    put(writer, "b.txt", "It snowed.")
+    writer.close()
+    with writing(stores) as again:
+        assert {entry.name for entry in again.known().values()} == {"a.txt", "b.txt"}
+        again.remove("b.txt")
+    assert found_in(stores.reader()) == ({"a.txt"}, {"a.txt"})
+
+
+def errors_are_ours(stores: Stores) -> None:
+    """Nothing there, another writer, another model, each with what to do."""
+    with pytest.raises(IndexMissing) as missing:
+        stores.reader()
+    assert "whosays index" in missing.value.hint
+    with writing(stores) as writer:
+        with pytest.raises(IndexLocked, match="Another indexing run"):
+            stores.writer()
+        put(writer, "report.txt", "It rained.")
+    store = stores.reader()
+    with pytest.raises(SourceUnknown) as unknown:
+        store.source("reprot.txt")
+    assert "report.txt" in unknown.value.hint
+    with pytest.raises(SourceUnknown):
+        store.source("\udcff")
+    with pytest.raises(IndexMismatch, match=r"model.*another") as mismatched:
+        store.check_embedder("another", "another")
+    assert "--rebuild" in mismatched.value.hint
+    with pytest.raises(IndexMismatch), writing(stores, model="another", dimension=3):
+        pass
+    with writing(stores, model="another", dimension=3, rebuild=True) as writer:
+        put(writer, "a.txt", "It rained.", np.eye(3, dtype=np.float32)[0])
+    stores.reader().check_embedder("another", "another")
+    assert found_in(stores.reader(), np.eye(3, dtype=np.float32)[0])[0] == {"a.txt"}
+
+
+STORE_CONTRACT: tuple[Callable[[Stores], None], ...] = (
+    what_was_put_is_found,
+    titles_and_headings_are_words_too,
+    several_words_are_a_phrase,
+    a_source_is_replaced_and_removed,
+    texts_are_kept_to_the_code_point,
+    searches_keep_to_chosen_sources,
+    the_generation_tells_the_contents,
+    a_snapshot_does_not_move,
+    vectors_are_known_by_their_text,
+    a_run_that_stops_is_gone_on_with,
+    errors_are_ours,
+)

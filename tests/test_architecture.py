@@ -41,6 +41,12 @@ FLOORS = {
     "rag.store.words": 2,
     "rag.store.local": 2,
     "rag.store.writer": 2,
+    "rag.store.contents": 2,
+    "rag.store.globs": 2,
+    "rag.store.milvus": 2,
+    "rag.store.milvus_server": 2,
+    "rag.store.milvus_schema": 2,
+    "rag.store.milvus_writer": 2,
     "rag.backends": 2,
     "rag.backends.openvino": 2,
     "rag.backends.openvino_engine": 2,
@@ -76,6 +82,7 @@ FLOORS = {
     "rag.indexing": 4,
     "rag.answering": 4,
     "rag.wiring": 5,
+    "rag.doctor": 5,
     "service": 6,
     "service.cli": 6,
     "service.index_command": 6,
@@ -163,6 +170,8 @@ ROOMS = {
     "apsw": ("rag.store",),
     "xxhash": ("rag.digests",),
     "faiss": ("rag.store.dense",),
+    "pymilvus": ("rag.store.milvus_server", "rag.store.milvus_schema"),
+    "grpc": ("rag.store.milvus_server",),
     "openvino": ("rag.backends", "rag.reader.export"),
     "nncf": ("rag.reader.export",),
     "safetensors": ("rag.reader.export",),
@@ -206,8 +215,8 @@ ROOMS = {
 
 # what the doors may use of the house
 DOORS_MAY_USE = {
-    "rag.wiring", "rag.answering", "rag.indexing", "rag.records", "rag.errors", "rag.cancel", "rag.settings",
-    "rag.logs", "rag.retrieve", "rag.values",
+    "rag.wiring", "rag.doctor", "rag.answering", "rag.indexing", "rag.records", "rag.errors", "rag.cancel",
+    "rag.settings", "rag.logs", "rag.retrieve", "rag.values",
 }  # fmt: skip
 
 # a suite that measures a pure step by itself, with nothing to wire

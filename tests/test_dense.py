@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rag.doctor import check_up
 from rag.records import Check, Passage, Sentence, Source
 from rag.store import dense
+from rag.store.contents import to_rows
 from rag.store.dense import Card, DenseIndex
 from rag.store.local import LocalStore
-from rag.store.writer import Writer, to_rows
-from rag.wiring import check_up
+from rag.store.writer import Writer
 from tests.conftest import settings_for
 
 COUNT, DIMENSION = 3_000, 384

@@ -25,8 +25,9 @@ from rag.backends.plain_text import PlainTextParser
 from rag.errors import ModelDamaged
 from rag.indexing import AHEAD, GROUP, PART, Indexer
 from rag.records import Parsed, Progress
+from rag.store.contents import to_rows
 from rag.store.local import LocalStore
-from rag.store.writer import Writer, to_rows
+from rag.store.writer import Writer
 
 if TYPE_CHECKING:
     from rag.protocols import Vectors

@@ -26,7 +26,8 @@ from mcp import Client
 
 from rag.records import Answer, Answered, Event, Found, Passage, Sentence, Source, Token, Withheld
 from rag.settings import ServiceSettings, Settings
-from rag.store.writer import Writer, to_rows
+from rag.store.contents import to_rows
+from rag.store.writer import Writer
 from rag.wiring import open_answerer, open_indexer
 from service.app import create_app
 from service.keys import open_keys

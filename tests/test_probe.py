@@ -14,11 +14,12 @@ from rag import wiring
 from rag.backends.openvino import OpenVinoEmbedder, passages_a_second
 from rag.backends.openvino_engine import by_flags
 from rag.backends.sentence_transformers import best_device, device
+from rag.doctor import check_up
 from rag.errors import BadSettings
 from rag.probe import Machine, Probed, Way, keep, kept, probed
 from rag.processor import cores_granted, processor_name
 from rag.settings import EmbeddingSettings, Settings, load_settings
-from rag.wiring import check_up, open_embedder, open_indexer
+from rag.wiring import open_embedder, open_indexer
 
 HERE = Machine("A processor", 4, "2026.4", "model")
 FOUND = Probed(Way("f32", 2), {"bf16, automatic streams": 50.0, "f32, 2 streams": 80.5})

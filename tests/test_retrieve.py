@@ -24,8 +24,9 @@ from rag.retrieve import (
     spread,
     words_found,
 )
+from rag.store.contents import to_rows
 from rag.store.local import LocalStore
-from rag.store.writer import Writer, to_rows
+from rag.store.writer import Writer
 
 
 def hit(source: str, start: int, score: float = 0.0) -> Hit:

@@ -11,9 +11,10 @@ import pytest
 from rag.errors import IndexDamaged, IndexLocked, IndexMismatch, IndexMissing, SourceUnknown
 from rag.records import Passage, Sentence, Source
 from rag.store import dense
+from rag.store.contents import to_rows
 from rag.store.local import LocalStore
 from rag.store.schema import FILE, open_for_writing
-from rag.store.writer import Writer, to_rows
+from rag.store.writer import Writer
 
 NORTH, EAST = np.eye(2, dtype=np.float32)
 

@@ -11,9 +11,10 @@ import pytest
 
 from rag.records import Passage, Sentence, Source
 from rag.store import words as full_text
+from rag.store.contents import to_rows
 from rag.store.local import LocalStore
 from rag.store.words import CommonWords, Parted, Terms
-from rag.store.writer import Writer, to_rows
+from rag.store.writer import Writer
 
 NORTH = np.array([0, 1], dtype=np.float32)
 

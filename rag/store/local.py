@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import difflib
 import json
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rag.errors import IndexMismatch, SourceUnknown
-from rag.records import Hit, Passage, Sentence, SentenceKind, Source, SourceSummary
+from rag.records import Hit, Passage, Source, SourceSummary
 from rag.store import dense as dense_index
 from rag.store import words as full_text
+from rag.store.contents import NAMES_COMPARED, mismatch, read_sentences, unknown_source
 from rag.store.dense import Card, DenseIndex
 from rag.store.schema import open_for_reading, translated
 from rag.store.words import CommonWords
@@ -35,7 +34,6 @@ CHOSEN = """SELECT id FROM sources WHERE name IN (SELECT value FROM json_each(?1
     WHERE given.value GLOB '*[*?[]*' AND name GLOB given.value"""
 AMONG = "SELECT value FROM json_each(?1)"  # the identifiers of the chosen sources
 LISTED = "SELECT value FROM json_each(?)"  # of a JSON list: SQLite takes only so many single values
-SENTENCE_KINDS: tuple[SentenceKind, ...] = ("prose", "item", "heading", "other")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +200,18 @@ class Snapshot:
         """Raise IndexMismatch unless the index was written with this embedding model."""
         written = self.meta("embedder")
         if written is not None and written != digest:
-            raise mismatch(self.meta("embedder_name") or written, name, self._store.folder)
+            folder = self._store.folder
+            raise mismatch(self.meta("embedder_name") or written, name, str(folder), f"--index {folder} ")
 
     @property
     def passage_count(self) -> int:
         """How many passages are indexed."""
         return int(self._connection.execute("SELECT count(*) FROM passages").fetchone()[0])
+
+    @property
+    def source_count(self) -> int:
+        """How many sources are indexed."""
+        return int(self._connection.execute("SELECT count(*) FROM sources").fetchone()[0])
 
     def sources(self) -> list[SourceSummary]:
         """Every source, by name."""
@@ -227,10 +231,10 @@ class Snapshot:
             "SELECT name, path, text, digest, title, published, pages FROM sources WHERE name = ?", (name,)
         ).fetchone()
         if row is None:
-            names = [n for (n,) in self._connection.execute("SELECT name FROM sources ORDER BY name LIMIT 10000")]
-            near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-            hint = f"Did you mean {', '.join(near)}?" if near else "See what is indexed: whosays sources"
-            raise SourceUnknown(f"There is no source named {name!r} in the index.", hint=hint)
+            names = [
+                n for (n,) in self._connection.execute(f"SELECT name FROM sources ORDER BY name LIMIT {NAMES_COMPARED}")
+            ]
+            raise unknown_source(name, names)
         name, path, text, digest, title, published, pages = row
         return Source(name, path, text, digest, title, published, tuple(json.loads(pages)))
 
@@ -355,16 +359,9 @@ class Snapshot:
         )
 
 
-def mismatch(written: str, named: str, folder: Path) -> IndexMismatch:
-    """The error for an index that was written with another embedding model."""
-    return IndexMismatch(
-        f"The index in {folder} was written with the embedding model {written}, but the settings name {named}.",
-        hint=f"Name {written} in the settings, or index again: whosays index PATH --index {folder} --rebuild",
-    )
-
-
 def _hit(
     source: str, start: int, end: int, text: str, sentences: str, heading: str | None, title: str, published: str
 ) -> Hit:
-    spans = tuple(Sentence(a, b, SENTENCE_KINDS[kind]) for a, b, kind in json.loads(sentences))
-    return Hit(Passage(source, start, end, text, spans, heading), score=0.0, title=title, published=published)
+    return Hit(
+        Passage(source, start, end, text, read_sentences(sentences), heading), 0.0, title=title, published=published
+    )

@@ -52,13 +52,13 @@ class Terms:
         self._connection.execute("CREATE VIRTUAL TABLE terms USING fts5vocab(texts, instance)")
 
     def of(self, words: Sequence[str]) -> list[list[str]]:
-        """The terms of each word, most often one."""
+        """The terms of each word, most often one, in the order of the word."""
         found: list[list[str]] = [[] for _ in words]
         with self._lock:
             self._connection.execute("BEGIN")
             try:
                 self._connection.executemany("INSERT INTO texts(rowid, text) VALUES (?, ?)", enumerate(words))
-                for place, term in self._connection.execute("SELECT doc, term FROM terms"):
+                for place, term in self._connection.execute("SELECT doc, term FROM terms ORDER BY doc, offset"):
                     found[place].append(term)
             finally:
                 self._connection.execute("ROLLBACK")

@@ -3,40 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import apsw
-import numpy as np
 
 from rag.errors import IndexLocked
 from rag.records import Passage, Source
 from rag.store import dense as dense_index
 from rag.store import words as full_text
+from rag.store.contents import Known, generation_of, mark_of, mismatch, written_sentences
 from rag.store.dense import Manifest
-from rag.store.local import SENTENCE_KINDS, LocalStore, mismatch
+from rag.store.local import LocalStore
 from rag.store.schema import FILE, close_written, note_commit, open_for_writing, translated
-
-if TYPE_CHECKING:
-    from rag.protocols import Vectors
 
 LOCK = "writer.lock"
 REBUILD_SHARE = 0.1  # the cached vector index is made anew when more than this share of it is new or gone
-MODULUS = 1 << 256
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the index knows of a file: its source's name, its content and how it was cut."""
-
-    name: str
-    digest: str
-    recipe: str
 
 
 class Writer:
@@ -109,7 +94,7 @@ class Writer:
         vectors: Sequence[bytes],
     ) -> None:
         """Add a source, or replace the one of the same path, in one transaction; rows align with the passages."""
-        mark = _mark(source, recipe, vectors)
+        mark = mark_of(source, recipe, vectors)
         with self._transaction():
             self._delete("path = ?", source.path)
             self._delete("name = ?", source.name)
@@ -178,7 +163,6 @@ class Writer:
         return int(written["count"] - (kept or 0) + (new or 0))
 
     def _insert_passage(self, source_id: int, source: Source, passage: Passage, digest: bytes, vector: bytes) -> None:
-        sentences = [[s.start, s.end, SENTENCE_KINDS.index(s.kind)] for s in passage.sentences]
         self._connection.execute(
             "INSERT INTO passages(source_id, start, end, heading, sentences, head, text) VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
@@ -186,7 +170,7 @@ class Writer:
                 passage.start,
                 passage.end,
                 passage.heading,
-                json.dumps(sentences, separators=(",", ":")),
+                written_sentences(passage.sentences),
                 " ".join(filter(None, (source.title, passage.heading))),
                 passage.text,
             ),
@@ -206,12 +190,12 @@ class Writer:
         """Keep the generation the sum of the sources' marks, so that it tells the contents and not the history."""
         row = self._connection.execute("SELECT value FROM meta WHERE name = 'generation'").fetchone()
         total = (int(row[0], 16) if row else 0) + mark
-        self._set("generation", f"{total % MODULUS:064x}")
+        self._set("generation", generation_of(total))
 
     def _remember_embedder(self, digest: str, name: str, dimension: int) -> None:
         rows = dict(self._connection.execute("SELECT name, value FROM meta").fetchall())
         if rows.get("embedder", digest) != digest:
-            raise mismatch(rows.get("embedder_name", "another"), name, self.folder)
+            raise mismatch(rows.get("embedder_name", "another"), name, str(self.folder), f"--index {self.folder} ")
         for key, value in (("embedder", digest), ("embedder_name", name), ("dimension", str(dimension))):
             self._set(key, value)
 
@@ -234,20 +218,6 @@ class Writer:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-
-
-def to_rows(vectors: Vectors) -> list[bytes]:
-    """The vectors as they are stored, one a row."""
-    return [row.tobytes() for row in vectors.astype(np.float16)]
-
-
-def _mark(source: Source, recipe: str, vectors: Iterable[bytes]) -> int:
-    """A number that stands for all that this source adds to answers."""
-    parts = (source.name, source.digest, recipe, source.title or "", source.published or "")
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8"))
-    for vector in vectors:
-        digest.update(vector)
-    return int.from_bytes(digest.digest(), "big")
 
 
 def _lock(folder: Path) -> apsw.Connection:

@@ -30,8 +30,9 @@ from eval.metrics import score
 from rag.indexing import embedded_text
 from rag.records import Passage, Sentence, Source
 from rag.settings import Settings, load_settings
+from rag.store.contents import to_rows
 from rag.store.local import LocalStore
-from rag.store.writer import Writer, to_rows
+from rag.store.writer import Writer
 from rag.wiring import open_answerer, open_embedder
 from tests.benchmarks.corpus import PARAGRAPHS, Article, Corpus, write_gold
 
