@@ -133,7 +133,7 @@ def create_lineage(server: Server, lineage: str, dimension: int) -> None:
         ],
         functions=[Function("bm25_of_words", FunctionType.BM25, ["words"], ["bm25"])],
     )
-    indices = _indices("source_id", "digest", "born", "died")
+    indices = _indices("source_id", "digest", "born", "died", dense=server.dense_index)
     indices.add_index(
         "bm25", index_type="SPARSE_INVERTED_INDEX", metric_type="BM25", params={"bm25_k1": K1, "bm25_b": B}
     )
@@ -177,9 +177,9 @@ def _no_vector() -> FieldSchema:
     return FieldSchema("vector", DataType.FLOAT_VECTOR, dim=2)
 
 
-def _indices(*scalars: str) -> IndexParams:
+def _indices(*scalars: str, dense: str = "FLAT") -> IndexParams:
     indices = IndexParams()
-    indices.add_index("vector", index_type="AUTOINDEX", metric_type="COSINE")
+    indices.add_index("vector", index_type=dense, metric_type="COSINE")
     for name in scalars:
         indices.add_index(name, index_type="INVERTED")
     return indices

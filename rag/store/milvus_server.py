@@ -88,15 +88,14 @@ class Server:
             raise self._ours(error) from error
 
     def _ours(self, error: Exception) -> WhosaysError:
-        code = getattr(error, "code", None)
-        code = code() if callable(code) else code
+        code = _code(error)
         message = str(getattr(error, "message", "") or error)
         if self.address.file and isinstance(error, (ConnectionConfigException, OSError)):
             return IndexLocked(
                 f"The index in {self.address} is open in another program, or cannot be opened.",
                 hint="A file of Milvus serves one program at a time; for several, name a server in store.uri.",
             )
-        if code in TURNED_AWAY or code in STATUS_TURNED_AWAY or "auth" in message.lower():
+        if code in (*TURNED_AWAY, *STATUS_TURNED_AWAY) or _code(error.__cause__) in STATUS_TURNED_AWAY:
             return IndexRefused(
                 f"Milvus at {self.address} refuses the token.",
                 hint=f"Set {TOKEN} to USER:PASSWORD or to an API key that may use the database.",
@@ -116,6 +115,16 @@ class Server:
                 hint="Start it, or correct the setting store.uri.",
             )
         return IndexRefused(f"Milvus at {self.address} refuses: {_first_line(message)}.")
+
+    @property
+    def dense_index(self) -> str:
+        """The kind of index for vectors.
+
+        The one that Milvus Lite chooses is a graph, which loses what it should find where a condition leaves few rows
+        over, or many vectors are alike; a server sees to that. Milvus Lite compares all, which is what it is fit for.
+        """
+        with self.translated():
+            return "FLAT" if "lite" in self._client.get_server_version(timeout=SECONDS) else "AUTOINDEX"
 
     # ---- collections ---------------------------------------------------------------------------
 
@@ -236,6 +245,12 @@ def server_at(address: Address) -> Server:
         if address not in _servers:
             _servers[address] = Server(address)
         return _servers[address]
+
+
+def _code(error: BaseException | None) -> Any:
+    """The error's number at Milvus, or its gRPC status."""
+    code = getattr(error, "code", None)
+    return code() if callable(code) else code
 
 
 def _first_line(message: str) -> str:

@@ -1,0 +1,210 @@
+"""Milvus where it differs from a folder: a server that is away or refuses, and runs that are killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from milvus_lite.adapter.grpc.servicer import MilvusServicer
+from milvus_lite.db import MilvusLite
+from pymilvus.grpc_gen import milvus_pb2_grpc
+
+from rag.errors import BadSettings, IndexDamaged, IndexLocked, IndexRefused, IndexUnreachable
+from rag.store.milvus import MilvusStore
+from rag.store.milvus_schema import read_row, write_row
+from rag.store.milvus_server import Address, Server, address_of
+from rag.store.milvus_writer import MilvusWriter
+from tests.contracts import NORTH, put
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(Address(str(tmp_path / "index.db")))
+    yield server
+    server.close()
+
+
+def begun(server: Server, **how: Any) -> MilvusWriter:
+    writer = MilvusWriter(server, "model", "model", 2, rebuild=how.get("rebuild", False))
+    writer.begin()
+    return writer
+
+
+def index(server: Server, *texts: str) -> None:
+    writer = begun(server)
+    for number, text in enumerate(texts):
+        put(writer, f"{number}.txt", text)
+    writer.finish()
+    writer.close()
+
+
+def test_an_address_is_a_file_or_a_server(tmp_path: Path) -> None:
+    assert address_of(f"milvus:{tmp_path}/a.db", {}) == Address(f"{tmp_path}/a.db")
+    environ = {"MILVUS_TOKEN": "user:secret", "MILVUS_DATABASE": "tenant"}
+    remote = address_of("https://host:19530", environ)
+    assert remote == Address("https://host:19530", "user:secret", "tenant")
+    assert "secret" not in f"{remote} {remote!r}"
+    with pytest.raises(BadSettings, match="milvus:a") as caught:
+        address_of("milvus:a", {})
+    assert ".db" in caught.value.hint
+
+
+def test_a_server_that_is_away_is_named(unused_port: int) -> None:
+    with pytest.raises(IndexUnreachable, match=f"127.0.0.1:{unused_port} does not answer") as caught:
+        Server(Address(f"http://127.0.0.1:{unused_port}"))
+    assert "store.uri" in caught.value.hint
+
+
+@pytest.fixture
+def unused_port() -> int:
+    import socket
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+class Guard(grpc.ServerInterceptor):  # type: ignore[misc]
+    """Lets in those who bring the one token, as a server of Milvus with authorization does."""
+
+    def __init__(self, token: str) -> None:
+        self.wanted = token
+
+    def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+        import base64
+
+        given = dict(details.invocation_metadata).get("authorization", "")
+        if base64.b64decode(given).decode() == self.wanted:
+            return continuation(details)
+
+        def refuse(_request: Any, context: grpc.ServicerContext) -> None:
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "auth check failure, please check username and password")
+
+        return grpc.unary_unary_rpc_method_handler(refuse)
+
+
+def test_a_wrong_token_is_refused_and_the_right_one_let_in(tmp_path: Path) -> None:
+    database = MilvusLite(str(tmp_path / "data"))
+    listening = grpc.server(ThreadPoolExecutor(4), interceptors=[Guard("root:Milvus")])
+    milvus_pb2_grpc.add_MilvusServiceServicer_to_server(MilvusServicer(database), listening)
+    port = listening.add_insecure_port("127.0.0.1:0")
+    listening.start()
+    uri = f"http://127.0.0.1:{port}"
+    try:
+        with pytest.raises(IndexRefused, match="refuses the token") as caught:
+            Server(Address(uri, "root:wrong")).collections()
+        assert "MILVUS_TOKEN" in caught.value.hint
+        right = Server(Address(uri, "root:Milvus"))
+        index(right, "It rained.")
+        assert MilvusStore(right).names() == ["0.txt"]
+        right.close()
+    finally:
+        listening.stop(None)
+        database.close()
+
+
+def test_an_index_of_another_version_is_named_so(server: Server) -> None:
+    index(server, "It rained.")
+    write_row(server, "state", {**read_row(server, "state"), "version": 0})
+    with pytest.raises(IndexDamaged, match="format 0, but this is format") as caught:
+        MilvusStore(server)
+    assert "--rebuild" in caught.value.hint
+    writer = begun(server, rebuild=True)
+    writer.finish()
+    writer.close()
+    assert MilvusStore(server).names() == []
+
+
+def test_an_open_store_sees_the_next_generation_and_forgets_the_last(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rag.store.milvus.STATE_SECONDS", 0.0)
+    monkeypatch.setattr("rag.store.milvus_writer.READERS_SECONDS", 0.0)
+    index(server, "It rained.", "It snowed.")
+    store = MilvusStore(server)
+    first = store.generation
+    for text in ("It hailed.", "It froze."):
+        index(server, text)  # replaces 0.txt; what was replaced before is cleared away at the beginning of a run
+    assert store.generation != first
+    assert store.source("0.txt").text == "It froze."
+    state = store._current()
+    texts = {row["content"] for row in server.every_row(state.collection("texts"), "id > 0", ("id", "content"))}
+    assert texts == {"It snowed.", "It hailed.", "It froze."}
+
+
+def test_a_rebuild_is_unseen_until_it_ends(server: Server) -> None:
+    index(server, "It rained.")
+    writer = begun(server, rebuild=True)
+    put(writer, "new.txt", "It snowed.")
+    assert MilvusStore(server).names() == ["0.txt"]
+    writer.finish()
+    writer.close()
+    assert MilvusStore(server).names() == ["new.txt"]
+
+
+KILLED = """
+import os, signal, sys, threading, time
+sys.path.insert(0, sys.argv[3])
+from rag.store.milvus_server import Address, Server
+from rag.store.milvus_writer import MilvusWriter
+from tests.contracts import put
+writer = MilvusWriter(Server(Address(sys.argv[1])), "model", "model", 2, rebuild=False)
+writer.begin()
+print("begun", flush=True)
+for number in range(1000):
+    put(writer, f"{number % 40}.txt", f"It rained {sys.argv[2]} {number} times.")
+"""
+
+
+def test_a_killed_run_shows_nothing_and_the_next_goes_on_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    for kill in range(3):
+        command = [sys.executable, "-c", KILLED, str(path), str(kill), str(ROOT)]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"begun\n"
+        time.sleep(0.3 + 0.37 * kill)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    server = Server(Address(str(path)))
+    assert MilvusStore(server).names() == []
+    writer = begun(server)
+    left = {entry.name for entry in writer.known().values()}
+    assert left
+    for name in sorted(left)[1:]:
+        writer.remove(name)
+    put(writer, "last.txt", "It snowed.")
+    writer.finish()
+    writer.close()
+    store = MilvusStore(server)
+    assert store.names() == sorted([min(left), "last.txt"])
+    with store.snapshot() as snapshot:
+        found = snapshot.nearest_to(NORTH, 50)
+        assert len(found) == snapshot.passage_count == 2
+    server.close()
+
+
+def test_a_file_that_another_program_has_open_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "index.db"
+    command = [sys.executable, "-c", KILLED, str(path), "0", str(ROOT)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"begun\n"
+        with pytest.raises(IndexLocked, match="another program") as caught:
+            Server(Address(str(path)))
+        assert "store.uri" in caught.value.hint
+    finally:
+        child.kill()
+        child.wait()
