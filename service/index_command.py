@@ -59,11 +59,9 @@ def _stop_indexing(settings: Settings, paths: Sequence[Path], index: str | None)
         count = len(open_store(settings).names())
     except IndexProblem:
         count = 0
-    # What a run changed in Milvus is seen when it has ended.
-    kept = "What was done is kept, and is seen once a run has ended." if settings.store.uri else ""
+    kept = f"{counted(count, 'source')} in the index."
+    if settings.store.uri:  # what a run changed in Milvus is seen when it has ended
+        kept = "What was done is kept, and is seen once a run has ended."
     again = shlex.join(["whosays", "index", *map(str, paths), *(["--index", index] if index else [])])
-    said = " ".join(
-        filter(None, ("Stopped.", kept or f"{counted(count, 'source')} in the index.", "To go on, run again:"))
-    )
-    sys.stderr.write(f"\n{said}\n{printable(again)}\n")
+    sys.stderr.write(f"\nStopped. {kept} To go on, run again:\n{printable(again)}\n")
     raise typer.Exit(EXIT_INTERRUPTED)
