@@ -282,7 +282,8 @@ def test_an_index_that_is_deleted_under_askers_is_told_and_found_again(shell: Sh
     shell.write(8)
     shell.brought_up_to_date()
     answerer = open_answerer(shell.settings)
-    assert answerer.ask(QUESTION).citations
+    before = answerer.ask(QUESTION)
+    assert before.citations
     (tmp_path / "service").mkdir()
     with process(shell.settings, tmp_path / "service") as running, running.client() as client:
         assert client.post("/v1/ask", json={"question": QUESTION}).json()["citations"]
@@ -296,7 +297,9 @@ def test_an_index_that_is_deleted_under_askers_is_told_and_found_again(shell: Sh
         shell.write(8, "tea")
         shell.brought_up_to_date()
         assert "port 18" in client.post("/v1/ask", json={"question": QUESTION}).json()["text"]
-        assert "tea" in answerer.ask("What does ship 7 carry?").text
+        after = answerer.ask(QUESTION)
+        assert after.citations
+        assert after.fingerprint != before.fingerprint  # which names what the index holds
         assert "Traceback" not in running.log.read_text()
 
 
@@ -321,7 +324,11 @@ def test_the_clock_of_files_decides_nothing(shell: Shell) -> None:
 
 
 def test_no_duration_is_taken_from_a_clock_that_may_jump() -> None:
-    """The wall clock is read where a date is told, and for what is kept for a day; `time.time` nowhere else."""
+    """The wall clock is read where a date is told, for what is kept for a day, and between machines; nowhere else.
+
+    Writers of one Milvus have no other clock in common. One that jumps there costs a run, which says so at its end:
+    what it wrote is not published (`_Lease.check`).
+    """
     found = [
         f"{path.relative_to(ROOT)} {node.attr}"
         for package in ("rag", "service", "eval")
@@ -329,7 +336,12 @@ def test_no_duration_is_taken_from_a_clock_that_may_jump() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ("time", "time_ns") and ast.unparse(node.value) == "time"
     ]
-    assert found == ["service/jobs.py time", "service/openai.py time", "service/traces.py time_ns"]
+    assert found == [
+        "rag/store/milvus_writer.py time",
+        "service/jobs.py time",
+        "service/openai.py time",
+        "service/traces.py time_ns",
+    ]
 
 
 # ---- memory -------------------------------------------------------------------------------------------------------

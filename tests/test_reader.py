@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -278,6 +279,22 @@ def test_the_best_spans_lie_in_the_passage_apart_and_in_order(seed: int) -> None
     assert [span.score for span in spans] == sorted((span.score for span in spans), reverse=True)
     places = sorted((span.start, span.end) for span in spans)
     assert all(a[1] <= b[0] for a, b in pairwise(places))
+
+
+@given(first=st.integers(0, 40), last=st.integers(0, 40))
+def test_a_span_never_parts_a_word_or_a_number(first: int, last: int) -> None:
+    """Where the weights are computed in another precision, the best token may be the "200" of "1,200"."""
+    text = "In Schenectady, 1,200,450 gizmos cost $3.5 each, 7, 8 or 9.Unbelievably cheap."
+    encoding: Encoding = tokenizer(64).encode("Who?", text)
+    inside = [k for k, kind in enumerate(encoding.type_ids) if kind == 1][:-1]
+    first, last = sorted((inside[first % len(inside)], inside[last % len(inside)]))
+    logits = np.zeros((len(encoding.ids), 2), dtype=np.float32)
+    logits[first, 0] = logits[last, 1] = 9.0
+    best = best_spans(logits, encoding)[0]
+    assert best.start <= encoding.offsets[first][0] < encoding.offsets[last][1] <= best.end
+    wholes = [match.span() for match in re.finditer(r"\d+(?:[.,]\d+)*|\w+|[^\w\s]", text)]
+    assert best.start in {start for start, _ in wholes}
+    assert best.end in {end for _, end in wholes}
 
 
 def test_figures_to_choose_by_on_paper() -> None:

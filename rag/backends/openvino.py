@@ -35,6 +35,7 @@ READ_AT_MOST = 384  # tokens of question and passage together
 SPAN_ENDS = 20  # the best starts and ends that are paired
 SPAN_TOKENS = 40  # the longest span
 SPANS = 8  # of one passage
+MARKS = (",", ".")  # within a number
 INSTALL_AGAIN = "Install Whosays again."
 
 
@@ -205,7 +206,7 @@ class OpenVinoReader:
 
 
 def best_spans(logits: NDArray[np.float32], encoding: Encoding) -> tuple[AnswerSpan, ...]:
-    """The best spans of the second text, none overlapping another; their score is relative to that of no answer.
+    """The best spans of whole words of the second text, none overlapping another; the score is relative to no answer's.
 
     `logits` has a start and an end value a token; those of the first token stand for no answer (Devlin et al. 2019,
     "BERT", section 4.3).
@@ -220,16 +221,36 @@ def best_spans(logits: NDArray[np.float32], encoding: Encoding) -> tuple[AnswerS
     pairs = [(int(i), int(j)) for i in starts for j in ends if 0 <= j - i < SPAN_TOKENS]
     pairs.sort(key=lambda pair: (-float(start[pair[0]] + end[pair[1]]), pair))
     nothing = float(logits[0].sum())
+    words = _words(encoding, inside)
     taken: list[tuple[int, int]] = []
+    found: list[AnswerSpan] = []
     for i, j in pairs:
-        if len(taken) < SPANS and all(j < first or last < i for first, last in taken):
-            taken.append((i, j))
-    return tuple(
-        AnswerSpan(
-            encoding.offsets[inside[i]][0], encoding.offsets[inside[j]][1], round(float(start[i] + end[j]) - nothing, 4)
-        )
-        for i, j in taken
-    )
+        begin, stop = words[i][0], words[j][1]
+        if len(found) < SPANS and all(stop <= first or last <= begin for first, last in taken):
+            taken.append((begin, stop))
+            found.append(AnswerSpan(begin, stop, round(float(start[i] + end[j]) - nothing, 4)))
+    return tuple(found)
+
+
+def _words(encoding: Encoding, inside: NDArray[np.intp]) -> list[tuple[int, int]]:
+    """The place in the text of the word that each token belongs to; "1,200" and "3.5" are one."""
+    tokens = [(encoding.tokens[k], *encoding.offsets[k], encoding.word_ids[k]) for k in inside]
+    words: list[list[int]] = []
+    of: list[int] = []  # the word of each token
+    for n, (token, begin, stop, word) in enumerate(tokens):
+        before, after = tokens[n - 1] if n else None, tokens[n + 1] if n + 1 < len(tokens) else None
+        joined = before is not None and before[2] == begin
+        if joined and before and before[3] != word:
+            if token in MARKS:
+                joined = before[0][-1].isdigit() and after is not None and after[1] == stop and after[0][0].isdigit()
+            else:
+                joined = before[0] in MARKS and token[0].isdigit() and n > 1 and of[n - 1] == of[n - 2]
+        if joined:
+            words[-1][1] = stop
+        else:
+            words.append([begin, stop])
+        of.append(len(words) - 1)
+    return [(words[k][0], words[k][1]) for k in of]
 
 
 def _tokenizer(path: Path) -> Any:

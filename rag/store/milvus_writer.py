@@ -173,7 +173,7 @@ class MilvusWriter:
             sources=len(facts),
             passages=sum(of["passages"] for of in facts),
             terms=sum(of["terms"] for of in facts),
-            at=time.time(),
+            at=_now(),
         )
         write_state(self._server, self._state)
         self._rebuild = False
@@ -263,7 +263,7 @@ class MilvusWriter:
     def _clear(self) -> None:
         """Read what is indexed, complete what a run that was killed had begun, and forget what nobody sees any more."""
         published = self._state.published
-        unseen = time.time() - self._state.at > READERS_SECONDS
+        unseen = _now() - self._state.at > READERS_SECONDS
         alive: dict[str, list[_Entry]] = {}
         ended: list[int] = []
         dead: list[int] = []
@@ -333,14 +333,14 @@ class _Lease:
 
     def _take(self) -> None:
         holder = read_row(self._server, "writer")
-        if holder and time.time() - holder["at"] < SILENT_SECONDS and not _has_ended(holder):
+        if holder and abs(_now() - holder["at"]) < SILENT_SECONDS and not _has_ended(holder):
             raise self._locked(holder)
         self._sign()
         time.sleep(0.1)  # of two that came at once the later has it
         self.check()
 
     def _sign(self) -> None:
-        here = {"own": self._own, "host": socket.gethostname(), "process": os.getpid(), "at": time.time()}
+        here = {"own": self._own, "host": socket.gethostname(), "process": os.getpid(), "at": _now()}
         write_row(self._server, "writer", here)
 
     def _beat(self) -> None:
@@ -355,6 +355,11 @@ class _Lease:
             f"Another indexing run ({where}) is writing the index in {self._server.address}.",
             hint=f"Wait until it is done, or stop it; {SILENT_SECONDS:.0f} seconds after its end it no longer counts.",
         )
+
+
+def _now() -> float:
+    """Seconds since 1970, the one clock that machines have in common."""
+    return time.time()
 
 
 def _has_ended(holder: dict[str, Any]) -> bool:
