@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from rag.errors import Unparsable
-from rag.load import File, file_digest, find_files, read_source
-from rag.protocols import Embedder, Parser
+from rag.errors import BadInput, Unparsable
+from rag.load import File, file_digest, find_files
+from rag.prepare import Cut, Prepared, Preparer, parts_by_length
 from rag.records import IndexReport, Passage, Progress, Skipped, Source
-from rag.split import passages
-
-if TYPE_CHECKING:
-    from rag.protocols import Vectors
 
 GROUP = 256  # passages sorted by length together: measured, 2 % of what is embedded is padding, with 64 it is 5 %
-PART = 32  # passages embedded at a time: Ctrl-C waits for no more
 AT_ONCE = 2  # parts being embedded: the next is under way while one ends
 AHEAD = 1  # groups that are read while another is being embedded: what is held in memory is two groups and one source
 
@@ -74,6 +68,16 @@ class WritableStore(Protocol):
         """Let go of the store."""
 
 
+class Workers(Protocol):
+    """Prepares files elsewhere, several at a time."""
+
+    def prepared(self, files: Sequence[File]) -> Iterator[Prepared]:
+        """Each file once, in their order where no worker fails."""
+
+    def close(self) -> None:
+        """Let go of the workers."""
+
+
 _Part = Future[dict[bytes, bytes]]
 
 
@@ -86,6 +90,7 @@ class _Run:
         default_factory=lambda: {"added": [], "changed": [], "unchanged": [], "removed": []}
     )
     skipped: list[Skipped] = field(default_factory=list)
+    new: set[str] = field(default_factory=set)
     passages: int = 0
     embedded: int = 0
 
@@ -95,23 +100,13 @@ class _Run:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cut:
-    """A source ready to be embedded."""
-
-    source: Source
-    passages: list[Passage]
-    digests: list[bytes]
-    new: bool
-
-
-@dataclass(frozen=True, slots=True)
 class _Group:
     """Sources whose passages are embedded together: vectors by digest that are there, and parts that will give more.
 
     `shared` are parts of an earlier group that is not stored yet.
     """
 
-    cuts: Sequence[_Cut]
+    cuts: Sequence[Cut]
     vectors: dict[bytes, bytes]
     parts: dict[bytes, _Part] = field(default_factory=dict)
     shared: dict[bytes, _Part] = field(default_factory=dict)
@@ -128,25 +123,15 @@ class Indexer:
     def __init__(
         self,
         store: WritableStore,
-        embedder: Embedder,
-        parsers: Mapping[str, Parser],
-        to_rows: Callable[[Vectors], list[bytes]],
+        preparer: Preparer,
         *,
-        tokens: int,
-        overlap: int,
-        max_file_mb: int,
         leave_out: Sequence[Path] = (),
+        workers: Workers | None = None,
     ) -> None:
         self._store = store
-        self._embedder = embedder
-        self._parsers = parsers
-        self._to_rows = to_rows
-        self._tokens = tokens
-        self._overlap = overlap
+        self._preparer = preparer
         self._leave_out = leave_out
-        self._max_bytes = max_file_mb * 1_000_000
-        # A source is read again when its bytes or the way it is cut have changed.
-        self._recipe = f"1:{tokens}:{overlap}"
+        self._workers = workers
 
     def run(self, paths: Sequence[Path], on_progress: Callable[[Progress], None]) -> IndexReport:
         """Index files and folders, and forget indexed files that have vanished from them.
@@ -155,13 +140,17 @@ class Indexer:
         that was reported is in the index, whatever happens later.
         """
         begun = time.monotonic()
-        listing = find_files(paths, self._parsers.keys(), self._leave_out)
+        listing = find_files(paths, self._preparer.parsers.keys(), self._leave_out)
         self._store.begin()
         known = self._store.known()
         run = _Run(of=len(listing.files), skipped=list(listing.skipped))
         run.of += len(listing.skipped)
         on_progress(Progress(0, run.of, 0))
-        self._embed_and_put(self._changed(listing.files, known, run, on_progress), run, on_progress)
+        changed = self._changed(listing.files, known, run, on_progress)
+        if self._workers is None:
+            self._embed_and_put(self._cut(changed, run), run, on_progress)
+        else:
+            self._put_prepared(self._workers, list(changed), run, on_progress)
         gone = _vanished(known, {str(file.path) for file in listing.files}, paths, self._leave_out)
         for name in gone:
             self._store.remove(name)
@@ -174,13 +163,17 @@ class Indexer:
         )
 
     def close(self) -> None:
-        """Let go of the index."""
-        self._store.close()
+        """Let go of the index, and of the workers."""
+        try:
+            self._store.close()
+        finally:
+            if self._workers is not None:
+                self._workers.close()
 
     def _changed(
         self, files: Iterable[File], known: Mapping[str, Known], run: _Run, on_progress: Callable[[Progress], None]
-    ) -> Iterator[_Cut]:
-        """The sources that are new or changed, read and cut; the others are only counted."""
+    ) -> Iterator[File]:
+        """The files that are new or changed, each under the name of its source; the others are only counted."""
         names = {entry.name: path for path, entry in known.items()}
         for file in files:
             path = str(file.path)
@@ -188,33 +181,59 @@ class Indexer:
             name = before.name if before else _free_name(file, names)
             names[name] = path
             file = replace(file, name=name)
-            try:
-                if before and before.recipe == self._recipe and before.digest == file_digest(file, self._max_bytes):
+            if before is None:
+                run.new.add(path)
+            elif before.recipe == self._preparer.recipe:
+                try:
+                    same = before.digest == file_digest(file, self._preparer.max_bytes)
+                except Unparsable as error:
+                    self._skip(path, name, error.message, run)
+                    continue
+                if same:
                     run.report["unchanged"].append(name)
                     if len(run.report["unchanged"]) % 100 == 0:
                         on_progress(Progress(run.files, run.of, run.passages))
                     continue
-                source = read_source(file, self._parsers, self._max_bytes)
+            yield file
+
+    def _cut(self, files: Iterable[File], run: _Run) -> Iterator[Cut]:
+        """The sources of files, read and cut here."""
+        for file in files:
+            try:
+                yield self._preparer.cut(file)
             except Unparsable as error:
-                run.skipped.append(Skipped(path, error.message))
-                if before:  # what was indexed of it is no longer what the file says
-                    self._store.remove(name)
-                continue
-            yield self._cut(source, new=before is None)
+                self._skip(str(file.path), file.name, error.message, run)
 
-    def _cut(self, source: Source, *, new: bool) -> _Cut:
-        cut = passages(source, self._tokens, self._overlap, self._embedder.count_tokens)
-        digests = [hashlib.sha256(embedded_text(source, passage).encode("utf-8")).digest() for passage in cut]
-        return _Cut(source, cut, digests, new)
+    def _skip(self, path: str, name: str, reason: str, run: _Run) -> None:
+        run.skipped.append(Skipped(path, reason))
+        if path not in run.new:  # what was indexed of it is no longer what the file says
+            self._store.remove(name)
 
-    def _embed_and_put(self, cuts: Iterable[_Cut], run: _Run, on_progress: Callable[[Progress], None]) -> None:
+    def _put_prepared(
+        self, workers: Workers, files: Sequence[File], run: _Run, on_progress: Callable[[Progress], None]
+    ) -> None:
+        """Store the files as they come from the workers."""
+        names = {str(file.path): file.name for file in files}
+        for made in workers.prepared(files):
+            if made.cut is None and made.unseen and Path(made.path).exists():
+                raise BadInput(
+                    f"A worker does not see {made.path}.",
+                    hint="Workers read the documents themselves: share the folder with them under the same path.",
+                )
+            if made.cut is None:
+                self._skip(made.path, names[made.path], made.reason, run)
+            else:
+                run.embedded += len(set(made.cut.digests))
+                self._store_cut(made.cut, made.vectors, run, on_progress)
+
+    def _embed_and_put(self, cuts: Iterable[Cut], run: _Run, on_progress: Callable[[Progress], None]) -> None:
         """Embed sources group by group in threads, and store them in their order while the next are read and embedded.
 
         Reading and storing stay in the caller's thread: it is where errors, Ctrl-C and progress belong, and in Python
         two threads of them would only take turns.
         """
         begun: deque[_Group] = deque()
-        group: list[_Cut] = []
+        group: list[Cut] = []
         threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="embedding")
         try:
             for cut in cuts:
@@ -231,26 +250,17 @@ class Indexer:
         finally:
             threads.shutdown(cancel_futures=True)
 
-    def _begin(self, cuts: list[_Cut], before: Iterable[_Group], threads: ThreadPoolExecutor) -> _Group:
+    def _begin(self, cuts: list[Cut], before: Iterable[_Group], threads: ThreadPoolExecutor) -> _Group:
         """A group whose new texts are being embedded, those that the groups before it embed aside."""
-        texts = {
-            digest: embedded_text(cut.source, passage)
-            for cut in cuts
-            for passage, digest in zip(cut.passages, cut.digests, strict=True)
-        }
+        texts = {digest: text for cut in cuts for digest, text in cut.texts().items()}
         group = _Group(cuts, self._store.vectors_of(list(texts)))
         for other in before:
             group.shared.update({digest: part for digest, part in other.parts.items() if digest in texts})
-        new = [digest for digest in texts if digest not in group.vectors and digest not in group.shared]
-        new.sort(key=lambda digest: -len(texts[digest]))
-        for start in range(0, len(new), PART):
-            digests = new[start : start + PART]
-            part = threads.submit(self._embedded, digests, [texts[digest] for digest in digests])
-            group.parts.update(dict.fromkeys(digests, part))
+        new = {d: text for d, text in texts.items() if d not in group.vectors and d not in group.shared}
+        for texts_of_part in parts_by_length(new):
+            part = threads.submit(self._preparer.embedded, texts_of_part)
+            group.parts.update(dict.fromkeys(texts_of_part, part))
         return group
-
-    def _embedded(self, digests: Sequence[bytes], texts: Sequence[str]) -> dict[bytes, bytes]:
-        return dict(zip(digests, self._to_rows(self._embedder.embed(texts)), strict=True))
 
     def _put(self, group: _Group, run: _Run, on_progress: Callable[[Progress], None]) -> None:
         """Store the sources of a group once all of it is embedded."""
@@ -258,16 +268,15 @@ class Indexer:
             group.vectors[digest] = part.result()[digest]
         run.embedded += len(group.parts)
         for cut in group.cuts:
-            vectors = [group.vectors[digest] for digest in cut.digests]
-            self._store.put(cut.source, self._recipe, cut.passages, cut.digests, vectors)
-            run.report["added" if cut.new else "changed"].append(cut.source.name)
-            run.passages += len(cut.passages)
-            on_progress(Progress(run.files, run.of, run.passages, cut.source.name))
+            self._store_cut(cut, [group.vectors[digest] for digest in cut.digests], run, on_progress)
 
-
-def embedded_text(source: Source, passage: Passage) -> str:
-    """What the embedding model reads of a passage: title and heading in front of its words."""
-    return "\n".join(filter(None, (source.title, passage.heading, passage.text)))
+    def _store_cut(
+        self, cut: Cut, vectors: Sequence[bytes], run: _Run, on_progress: Callable[[Progress], None]
+    ) -> None:
+        self._store.put(cut.source, self._preparer.recipe, cut.passages, cut.digests, vectors)
+        run.report["added" if cut.source.path in run.new else "changed"].append(cut.source.name)
+        run.passages += len(cut.passages)
+        on_progress(Progress(run.files, run.of, run.passages, cut.source.name))
 
 
 def _vanished(

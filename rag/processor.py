@@ -28,12 +28,18 @@ def processor_name(cpuinfo: Path = CPUINFO) -> str:
 
 
 def cores_granted(cgroups: Path = CGROUPS, own: Path = Path("/proc/self/cgroup")) -> int:
-    """How many cores this process may use: those it is bound to, and no more than its groups' quotas; 1 or more."""
+    """How many cores this process may use, 1 or more.
+
+    They are those it is bound to, no more than its groups' quotas, and no more than `OMP_NUM_THREADS`, by which whoever
+    starts several processes on a machine parts it between them.
+    """
     try:
         cores = len(os.sched_getaffinity(0))
     except AttributeError:  # not on macOS and Windows
         cores = os.cpu_count() or 1
     quotas = [cores]
+    if (threads := os.environ.get("OMP_NUM_THREADS", "")).isdigit():
+        quotas.append(int(threads))
     for line in _text(own).splitlines():
         _, _, controllers_and_path = line.partition(":")
         controllers, _, path = controllers_and_path.partition(":")

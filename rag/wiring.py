@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,8 @@ from rag.store.local import LocalStore
 if TYPE_CHECKING:
     from rag.backends.openvino import OpenVinoReader
     from rag.generate import Generator
-    from rag.indexing import Indexer, WritableStore
+    from rag.indexing import Indexer, Workers, WritableStore
+    from rag.prepare import Preparer
     from rag.probe import Machine, Way
     from rag.store.milvus_server import Server
 
@@ -115,25 +117,49 @@ def open_store(settings: Settings) -> Store:
     return LocalStore(Path(settings.index).expanduser(), settings.search.memory_mb)
 
 
-def open_indexer(settings: Settings, rebuild: bool = False, read_by: Mapping[str, Parser] | None = None) -> Indexer:
+def open_indexer(
+    settings: Settings, rebuild: bool = False, read_by: Mapping[str, Parser] | None = None, workers: str = ""
+) -> Indexer:
     """What writes the index; `rebuild` begins it anew, `read_by` stands in for the parsers of all formats.
 
-    Raises IndexLocked, IndexMismatch or BackendProblem.
+    `workers` is "ray" or the address of a Ray cluster, "ray://HOST:PORT": files are then read and embedded there.
+    Raises BadInput, IndexLocked, IndexMismatch or BackendProblem.
     """
     from rag.indexing import Indexer
+
+    preparer, embedder = _open_preparer(settings, read_by)
+    elsewhere = _open_workers(settings, workers) if workers else None
+    return Indexer(
+        _open_writer(settings, embedder, rebuild),
+        preparer,
+        leave_out=(Path(settings.index).expanduser(),),
+        workers=elsewhere,
+    )
+
+
+def open_preparer(settings: Settings) -> Preparer:
+    """What reads, cuts and embeds files, in a worker."""
+    return _open_preparer(settings)[0]
+
+
+def _open_preparer(settings: Settings, read_by: Mapping[str, Parser] | None = None) -> tuple[Preparer, Embedder]:
+    from rag.prepare import Preparer
     from rag.store.contents import to_rows
 
     embedder = _passage_embedder(settings)
-    return Indexer(
-        _open_writer(settings, embedder, rebuild),
-        embedder,
-        read_by or parsers(),
-        to_rows,
-        tokens=settings.passages.tokens,
-        overlap=settings.passages.overlap,
-        max_file_mb=settings.passages.max_file_mb,
-        leave_out=(Path(settings.index).expanduser(),),
-    )
+    cut = settings.passages
+    sizes = {"tokens": cut.tokens, "overlap": cut.overlap, "max_file_mb": cut.max_file_mb}
+    return Preparer(embedder, read_by or parsers(), to_rows, **sizes), embedder
+
+
+def _open_workers(settings: Settings, address: str) -> Workers:
+    """Workers of Ray, which compute as this machine would, so that their vectors are the same."""
+    from rag.backends.openvino_engine import openvino_version
+    from rag.workers import RayWorkers
+
+    precision = _way(settings, _embedder_folder(settings).name)(openvino_version()).precision
+    alike = replace(settings, embedding=replace(settings.embedding, precision=precision, streams=1))
+    return RayWorkers(address, partial(open_preparer, alike))
 
 
 def _open_writer(settings: Settings, embedder: Embedder, rebuild: bool) -> WritableStore:

@@ -21,6 +21,10 @@ def index(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH", help="Files, and folders with all they hold.")],
     index: IndexOption = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Make the index anew.")] = False,
+    workers: Annotated[
+        str,
+        typer.Option("--workers", metavar="RAY", help="ray: in processes here; ray://HOST:10001: a cluster's."),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Index files and folders, or bring their index up to date.
@@ -36,7 +40,7 @@ def index(
 
     advance = Advance(sys.stderr)
     try:
-        with advance, closing(open_indexer(settings, rebuild=rebuild)) as indexer:
+        with advance, closing(open_indexer(settings, rebuild=rebuild, workers=workers)) as indexer:
             advance.begin()
             report = indexer.run(paths, advance)
     except KeyboardInterrupt:

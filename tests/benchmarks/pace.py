@@ -39,8 +39,8 @@ def write_articles(folder: Path, count: int, seed: int = 3) -> None:
 
 def texts_of(work: Path) -> list[str]:
     """What our embedder reads of the files, as the index path cuts them."""
-    from rag.indexing import embedded_text
     from rag.load import find_files, read_source
+    from rag.prepare import embedded_text
     from rag.settings import Settings
     from rag.split import passages
     from rag.wiring import open_embedder, parsers

@@ -27,7 +27,7 @@ import numpy as np
 
 from eval.cases import load_cases
 from eval.metrics import score
-from rag.indexing import embedded_text
+from rag.prepare import embedded_text
 from rag.records import Passage, Sentence, Source
 from rag.settings import Settings, load_settings
 from rag.store.contents import to_rows
