@@ -3,7 +3,8 @@
 # Run: `docker run --name whosays -p 127.0.0.1:8000:8000 -v whosays:/data -v "$PWD/docs:/docs:ro" whosays`
 # Your own documents, at any time: `docker exec whosays whosays index /docs`
 # Only /data and /tmp are written, so `--read-only --tmpfs /tmp --cap-drop ALL` works. A folder in place of the volume
-# has to belong to user 10001. With Ollama beside it: service/compose.yaml.
+# has to belong to user 10001. With Ollama beside it: service/compose.yaml; over
+# Milvus: service/compose.milvus.yaml and service/kubernetes.yaml.
 FROM python:3.11-slim-bookworm
 
 RUN useradd --create-home --uid 10001 whosays
@@ -16,7 +17,8 @@ COPY seeds seeds
 
 # Name PyTorch's CPU index with `--build-arg PIP_EXTRA_INDEX_URL=...`: the default build brings gigabytes of CUDA.
 ARG PIP_EXTRA_INDEX_URL
-RUN pip install --no-cache-dir --constraint constraints.txt ".[documents,mcp,ollama]" \
+ARG EXTRAS=documents,mcp,ollama
+RUN pip install --no-cache-dir --constraint constraints.txt ".[$EXTRAS]" \
     && rm -rf build whosays.egg-info
 
 ENV WHOSAYS_INDEX=/data/index WHOSAYS_EMBEDDING__CACHE=/data/cache PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

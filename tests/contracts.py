@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typing import Any, Protocol
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from rag.errors import IndexLocked, IndexMismatch, IndexMissing, SourceUnknown, Unparsable
 from rag.indexing import WritableStore
@@ -135,6 +138,11 @@ def language_model_contract(model: LanguageModel) -> None:
 
 NORTH, EAST = np.eye(2, dtype=np.float32)
 DAY = "2025-06-08"
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=40) | st.text(
+    "\"'\\%_*?[]{}\n\t ", min_size=1, max_size=6
+)
 
 
 class Stores(Protocol):
@@ -349,6 +357,63 @@ def a_snapshot_does_not_move(stores: Stores) -> None:
     assert found_in(stores.reader())[1] == {"c.txt"}
 
 
+def readers_beside_a_writer_see_one_thing(stores: Stores) -> None:
+    """In one snapshot all questions are answered from the same texts, from several threads, whatever is written."""
+    names = [f"{number}.txt" for number in range(6)]
+    weathers = ("rained", "snowed", "hailed", "thawed")
+
+    def write(weather: str) -> None:
+        with writing(stores) as writer:
+            for number, name in enumerate(names):
+                put(writer, name, f"It {weather} {'long ' * number}in {number}.")
+
+    write(weathers[0])
+    store, over, looks = stores.reader(), threading.Event(), []
+
+    def look() -> None:
+        while not over.is_set():
+            with store.snapshot() as snapshot:
+                holding = [passage_id for passage_id, _ in snapshot.holding_words(weathers, 50)]
+                hits = snapshot.passages(sorted({*holding, *(i for i, _ in snapshot.nearest_to(NORTH, 50))}))
+                assert sorted(hit.passage.source for hit in hits.values()) == snapshot.names() == names
+                assert set(holding) == hits.keys()
+                for hit in hits.values():
+                    assert snapshot.source(hit.passage.source).text == hit.passage.text
+                looks.append(frozenset(hit.passage.text.split()[1] for hit in hits.values()))
+
+    with ThreadPoolExecutor(3) as pool:
+        looking = [pool.submit(look) for _ in range(3)]
+        try:
+            for weather in weathers[1:]:
+                write(weather)
+        finally:
+            over.set()
+        for each in looking:
+            each.result()
+    assert len(set(looks)) > 1
+    assert found_in(stores.reader(), words=weathers[-1:])[1] == set(names)
+
+
+def any_name_is_a_name(stores: Stores) -> None:
+    """Whatever marks it holds, a source is found by its name, and only that one is removed."""
+
+    @given(st.lists(NAMES, min_size=2, max_size=8, unique=True))
+    @settings(max_examples=6, deadline=None)
+    def check(names: list[str]) -> None:
+        with writing(stores, rebuild=True) as writer:
+            for name in names:
+                put(writer, name, f"It rained in {name}.")
+        store = stores.reader()
+        assert store.names() == sorted(names)
+        assert all(store.source(name).text == f"It rained in {name}." for name in names)
+        assert found_in(store)[0] == set(names)
+        with writing(stores) as writer:
+            writer.remove(names[0])
+        assert stores.reader().names() == sorted(names[1:])
+
+    check()
+
+
 def vectors_are_known_by_their_text(stores: Stores) -> None:
     """Those of this run and of earlier ones, as they were put."""
     digests = [digest_of(text) for text in ("It rained.", "It snowed.", "It hailed.")]
@@ -414,6 +479,8 @@ STORE_CONTRACT: tuple[Callable[[Stores], None], ...] = (
     searches_keep_to_chosen_sources,
     the_generation_tells_the_contents,
     a_snapshot_does_not_move,
+    readers_beside_a_writer_see_one_thing,
+    any_name_is_a_name,
     vectors_are_known_by_their_text,
     a_run_that_stops_is_gone_on_with,
     errors_are_ours,

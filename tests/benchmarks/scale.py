@@ -27,6 +27,7 @@ import numpy as np
 
 from eval.cases import load_cases
 from eval.metrics import score
+from rag.indexing import WritableStore
 from rag.prepare import embedded_text
 from rag.records import Passage, Sentence, Source
 from rag.settings import Settings, load_settings
@@ -80,10 +81,10 @@ class Build:
         path.write_text(json.dumps(plan))
         write_gold(self.corpus, folder / "gold.jsonl")
 
-    def run(self) -> None:
-        """Build what is not built yet."""
+    def run(self, writer: WritableStore | None = None) -> None:
+        """Build what is not built yet: the index in the folder, or the one of another writer."""
         vectors = self._embedded()
-        self._indexed(vectors)
+        self._indexed(vectors, writer or self._local_writer())
 
     def _to_embed(self) -> Iterator[tuple[bytes, str]]:
         """The passages with real vectors: those of the planted articles, then the others in their order."""
@@ -127,16 +128,17 @@ class Build:
         moved: np.ndarray = base + noise
         return moved / np.linalg.norm(moved)
 
-    def _indexed(self, vectors: dict[bytes, np.ndarray]) -> None:
-        dimension = len(self._bases[0])
-        writer = Writer(
+    def _local_writer(self) -> WritableStore:
+        return Writer(
             self.folder / "index",
             self.embedder.digest,
             self.embedder.name,
-            dimension,
+            len(self._bases[0]),
             rebuild=False,
             memory_mb=self.settings.search.memory_mb,
         )
+
+    def _indexed(self, vectors: dict[bytes, np.ndarray], writer: WritableStore) -> None:
         try:
             writer.begin()
             there = {known.name for known in writer.known().values()}
