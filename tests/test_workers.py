@@ -23,7 +23,7 @@ ROOT = Path(__file__).parent.parent
 def documents(folder: Path, count: int) -> Path:
     folder.mkdir()
     for number in range(count):
-        text = "".join(f"On day {number} of year {year} it rained {number * year % 97} mm. " for year in range(40))
+        text = "".join(f"On day {number} of year {year} it rained {number * year % 97} mm. " for year in range(10))
         (folder / f"{number:04}.txt").write_text(f"Rain {number}\n\n{text}")
     return folder
 

@@ -46,7 +46,12 @@ class Engine:
         openvino = the_library()
         chosen = way(openvino.__version__) if way else by_flags()
         code = compiled / chosen.precision
-        options: dict[str, Any] = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": chosen.precision}
+        options: dict[str, Any] = {
+            "PERFORMANCE_HINT": hint,
+            "INFERENCE_PRECISION_HINT": chosen.precision,
+            # Several processes, a run's workers or the service's, would each pin their threads to the same cores.
+            "ENABLE_CPU_PINNING": False,
+        }
         if _all_sealed(code):
             options["CACHE_DIR"] = str(code)
             options["CACHE_MODE"] = "OPTIMIZE_SIZE"  # the weights stay in the model's file, and are mapped from there

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.replicas [--editions 8] [--documents 60] [--askers 4] [--json]
 
 The Milvus is Milvus Lite's own server, a process of its own. Every document names its edition in every sentence, so an
-answer that mixes two generations shows: in its citations, in the places they give, or as a dispute. Counted are the
-answers, those that were no 200, and the mixed ones; timed is how long after its publication either service sees a
-generation, in seconds.
+answer that mixes two generations shows: in its citations, in the places they give, or as a dispute over what all
+documents say alike. Counted are the answers, those that were no 200, and the mixed ones; timed is how long after its
+publication either service sees a generation, in seconds.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from rag.store.milvus_server import Address, Server
 ROOT = Path(__file__).resolve().parents[2]
 GOODS = ("salt", "tea", "wool", "iron", "silk", "wax", "rum", "tin")
 GENERATION = re.compile(r'whosays_index_generation\{generation="([^"]+)"')
+FLEET = "What does the whole fleet carry this season?"
 STARTED = 120.0  # seconds within which a service has to be there
 LOOK = 0.05  # seconds between two looks at what a service sees
 
@@ -50,7 +51,7 @@ def free_port() -> int:
 def text_of(number: int, edition: str) -> str:
     return (
         f"The whole fleet carries {edition} this season. Ship {number} sails from port {number * 7 % 31}"
-        f" with {edition}. It carries {100 + number} tons of {edition}.\n"
+        f" with {edition}. Ship {number} carries {100 + number} tons of {edition}.\n"
     )
 
 
@@ -102,13 +103,10 @@ class Place:
         given = [sys.executable, "-m", "service.cli", "index", str(self.folder / "documents")]
         subprocess.run(given, env=self.environment, check=True, capture_output=True)
         took = time.perf_counter() - begun
-        state = read_state(self.server)
+        with contextlib.closing(Server(Address(self.uri))) as server:
+            state = read_state(server)
         assert state is not None
         return state.generation, state.at, took
-
-    @property
-    def server(self) -> Server:
-        return Server(Address(self.uri))
 
 
 def _answers(ready: str) -> bool:
@@ -158,7 +156,8 @@ def _check(answer: dict[str, Any], seen: Seen) -> None:
         for edition in editions
         for c in answer["citations"]
     )
-    if len(editions) > 1 or answer["outcome"] == "disputed" or not exact:
+    at_odds = answer["question"] == FLEET and answer["outcome"] == "disputed"
+    if len(editions) > 1 or at_odds or not exact:
         seen.mixed.append(json.dumps(answer))
 
 

@@ -30,18 +30,19 @@ from tests.benchmarks.scale import say
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED_WORKERS = 3
-DONE = re.compile(r"^indexed \S+ \((\d+) of")
+SENTENCES = 2
+DONE = re.compile(r"^indexed \S+ \(([\d,]+) of")
 
 
 def write_sources(folder: Path, count: int) -> Path:
-    """The first paragraph of so many articles, a file each."""
+    """Title and first sentences of so many articles, a file each: what a source costs, rather than its length."""
     folder.mkdir(parents=True, exist_ok=True)
     corpus = Corpus(count, seed=8)
     for number in range(count):
         article = corpus.article(number)
         path = folder / article.name
         if not path.is_file():
-            path.write_text(f"{article.title}\n\n{' '.join(article.paragraphs[0])}\n", "utf-8")
+            path.write_text(f"{article.title}\n\n{' '.join(article.paragraphs[0][:SENTENCES])}\n", "utf-8")
     return folder
 
 
@@ -67,18 +68,19 @@ def run(sources: Path, index: Path, *more: str) -> float:
 def killed_run(sources: Path, index: Path, count: int) -> tuple[float, int, int]:
     """The seconds until the command is killed, the workers killed before, and the sources that it left indexed."""
     begun = time.perf_counter()
-    driver = subprocess.Popen(
-        command(sources, index, "--workers", "ray"), env=environment(), stderr=subprocess.PIPE, text=True
-    )
+    given = command(sources, index, "--workers", "ray")
+    driver = subprocess.Popen(given, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert driver.stderr is not None
     killed = 0
     for line in driver.stderr:
-        done = int(told[1]) if (told := DONE.match(line)) else 0
+        done = int(told[1].replace(",", "")) if (told := DONE.match(line)) else 0
         if killed < KILLED_WORKERS and done > (killed + 1) * count // (2 * KILLED_WORKERS + 2):
             os.kill(workers_below(driver.pid)[0], signal.SIGKILL)
             killed += 1
         if done > count // 2:
             break
+    if driver.poll() is not None or killed < KILLED_WORKERS:
+        raise SystemExit(f"The command ended before it could be killed, {killed} workers before it.")
     driver.kill()
     driver.wait()
     return time.perf_counter() - begun, killed, len(LocalStore(index).names())
