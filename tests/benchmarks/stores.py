@@ -102,6 +102,12 @@ def measure(folder: Path, store: str) -> dict[str, Any]:
     return figures
 
 
+def in_its_own_process(folder: Path, part: str, *plan: str) -> str:
+    """What a part prints; a file of Milvus is held by a process until it ends."""
+    command = [sys.executable, "-m", "tests.benchmarks.stores", str(folder), "--part", part, *plan]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
@@ -109,20 +115,23 @@ def main() -> None:
     parser.add_argument("--stores", default="local,lite")
     parser.add_argument("--real", type=int, default=5_000, help="passages with vectors of the real model")
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--measure", help=argparse.SUPPRESS)
+    parser.add_argument("--part", choices=("fill", "measure"), help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.measure:
-        print(json.dumps(measure(options.folder, options.measure)))
+    if options.part == "fill":
+        print(fill(options.folder, options.stores, int(options.passages), options.real))
+        return
+    if options.part == "measure":
+        print(json.dumps(measure(options.folder, options.stores)))
         return
     rows = []
     for passages in map(int, options.passages.split(",")):
         folder = (options.folder / str(passages)).resolve()
         for store in options.stores.split(","):
-            took = fill(folder, store, passages, options.real)
+            plan = ["--stores", store, "--passages", str(passages), "--real", str(options.real)]
+            took = float(in_its_own_process(folder, "fill", *plan))
             say(f"{passages:,} in {store}: filled in {took:.1f} s")
-            command = [sys.executable, "-m", "tests.benchmarks.stores", str(folder), "--measure", store]
-            told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, cwd=ROOT).stdout
-            rows.append({"store": store, "fill_s": round(took, 1), **json.loads(told)})
+            told = json.loads(in_its_own_process(folder, "measure", *plan))
+            rows.append({"store": store, "fill_s": round(took, 1), **told})
             say(json.dumps(rows[-1]))
     if options.json:
         print(json.dumps(rows, indent=2))
