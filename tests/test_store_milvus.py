@@ -19,6 +19,7 @@ from milvus_lite.db import MilvusLite
 from pymilvus.grpc_gen import milvus_pb2_grpc
 
 from rag.errors import BadSettings, IndexDamaged, IndexLocked, IndexRefused, IndexUnreachable
+from rag.store import milvus_server
 from rag.store.milvus import MilvusStore
 from rag.store.milvus_schema import read_row, write_row
 from rag.store.milvus_server import Address, Server, address_of
@@ -64,6 +65,14 @@ def test_a_server_that_is_away_is_named(unused_port: int) -> None:
     with pytest.raises(IndexUnreachable, match=f"127.0.0.1:{unused_port} does not answer") as caught:
         Server(Address(f"http://127.0.0.1:{unused_port}"))
     assert "store.uri" in caught.value.hint
+
+
+def test_a_search_that_takes_too_long_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    index(server, "It rained.")
+    with MilvusStore(server).snapshot() as snapshot:
+        monkeypatch.setattr(milvus_server, "SECONDS", 1e-5)
+        with pytest.raises(IndexUnreachable, match=r"does not answer: Deadline Exceeded\.$"):
+            snapshot.nearest_to(NORTH, 1)
 
 
 @pytest.fixture

@@ -20,10 +20,10 @@ from tests.conftest import SEEDS, settings_for
 ROOT = Path(__file__).parent.parent
 
 
-def documents(folder: Path, count: int) -> Path:
+def documents(folder: Path, count: int, years: int = 10) -> Path:
     folder.mkdir()
     for number in range(count):
-        text = "".join(f"On day {number} of year {year} it rained {number * year % 97} mm. " for year in range(10))
+        text = "".join(f"On day {number} of year {year} it rained {number * year % 97} mm. " for year in range(years))
         (folder / f"{number:04}.txt").write_text(f"Rain {number}\n\n{text}")
     return folder
 
@@ -69,7 +69,7 @@ def children_named(name: str, of: int) -> list[int]:
 
 
 def test_killed_workers_and_a_killed_driver_lose_nothing(tmp_path: Path) -> None:
-    folder = documents(tmp_path / "documents", 200)
+    folder = documents(tmp_path / "documents", 200, years=40)  # long enough to be killed on the way
     index = tmp_path / "there"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     driver = subprocess.Popen(command(index, folder), stderr=subprocess.PIPE, text=True, env=environment)
