@@ -220,6 +220,7 @@ class Server:
     ) -> list[list[tuple[int, float, Mapping[str, Any]]]]:
         """For each query the best rows as (id, score, fields), best first."""
         # Milvus Lite makes its index of words at the first search: twelve seconds at 100,000 passages.
+        patience = (10 if self.address.file else 1) * SECONDS
         with self.translated():
             found = self._client.search(
                 name,
@@ -230,7 +231,7 @@ class Server:
                 output_fields=list(fields),
                 search_params={"metric_type": metric},
                 consistency_level=consistency,
-                timeout=(10 if self.address.file else 1) * SECONDS,
+                timeout=patience,
             )
         # Milvus Lite 3.2 gives BM25 with its sign turned; no score of it is negative.
         sign = abs if metric == "BM25" else float

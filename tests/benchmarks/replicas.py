@@ -126,10 +126,7 @@ def ask_on(urls: list[str], place: Place, seen: Seen, over: threading.Event, tur
         for number in itertools.count(turn):
             if over.is_set():
                 return
-            ship = number * 13 % place.documents
-            question = ("What does the whole fleet carry this season?", f"How many tons does ship {ship} carry?")[
-                number % 2
-            ]
+            question = f"How many tons does ship {number * 13 % place.documents} carry?" if number % 2 else FLEET
             begun = time.perf_counter()
             try:
                 response = client.post(f"{urls[(number // 2) % len(urls)]}/v1/ask", json={"question": question})
@@ -166,9 +163,7 @@ def look_at(number: int, url: str, seen: Seen, over: threading.Event) -> None:
     with httpx.Client(timeout=60) as client:
         while not over.wait(LOOK):
             with contextlib.suppress(httpx.HTTPError):
-                if found := re.search(
-                    r'whosays_index_generation\{generation="([^"]+)"', client.get(f"{url}/metrics").text
-                ):
+                if found := GENERATION.search(client.get(f"{url}/metrics").text):
                     seen.first.setdefault((number, found[1]), time.time())
 
 

@@ -27,6 +27,7 @@ from typing import Any
 from rag.store.local import LocalStore
 from tests.benchmarks.corpus import Corpus
 from tests.benchmarks.scale import say
+from tests.test_workers import children_named
 
 ROOT = Path(__file__).resolve().parents[2]
 KILLED_WORKERS = 3
@@ -75,7 +76,7 @@ def killed_run(sources: Path, index: Path, count: int) -> tuple[float, int, int]
     for line in driver.stderr:
         done = int(told[1].replace(",", "")) if (told := DONE.match(line)) else 0
         if killed < KILLED_WORKERS and done > (killed + 1) * count // (2 * KILLED_WORKERS + 2):
-            os.kill(workers_below(driver.pid)[0], signal.SIGKILL)
+            os.kill(children_named("_Worker", driver.pid)[0], signal.SIGKILL)
             killed += 1
         if done > count // 2:
             break
@@ -84,16 +85,6 @@ def killed_run(sources: Path, index: Path, count: int) -> tuple[float, int, int]
     driver.kill()
     driver.wait()
     return time.perf_counter() - begun, killed, len(LocalStore(index).names())
-
-
-def workers_below(process_id: int) -> list[int]:
-    """The processes of workers that a process started, itself or through others."""
-    below: list[int] = []
-    for started in Path(f"/proc/{process_id}/task/{process_id}/children").read_text().split():
-        if "_Worker" in Path(f"/proc/{started}/cmdline").read_text():
-            below.append(int(started))
-        below += workers_below(int(started))
-    return below
 
 
 def contents(index: Path) -> dict[str, str]:
@@ -165,7 +156,7 @@ def run_when_free(sources: Path, index: Path) -> float:
         try:
             return run(sources, index, "--workers", "ray")
         except SystemExit as error:
-            if "another" not in str(error):
+            if "Another indexing run" not in str(error):
                 raise
             time.sleep(1)
     raise SystemExit("The index stayed locked for a minute after the command was killed.")
