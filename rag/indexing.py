@@ -17,6 +17,7 @@ from rag.records import IndexReport, Passage, Progress, Skipped, Source
 
 GROUP = 256  # passages sorted by length together: measured, 2 % of what is embedded is padding, with 64 it is 5 %
 AT_ONCE = 2  # parts being embedded: the next is under way while one ends
+COMMIT_SECONDS = 0.5  # between two commits of what workers give
 AHEAD = 1  # groups that are read while another is being embedded: what is held in memory is two groups and one source
 
 
@@ -56,10 +57,13 @@ class WritableStore(Protocol):
         digests: Sequence[bytes],
         vectors: Sequence[bytes],
     ) -> None:
-        """Add or replace a source in one transaction."""
+        """Add or replace a source; it is kept at the latest when `commit` has returned."""
 
     def remove(self, name: str) -> None:
-        """Remove a source in one transaction."""
+        """Remove a source; it is gone at the latest when `commit` has returned."""
+
+    def commit(self) -> None:
+        """Keep all that was put and removed, whatever happens to this process later; each source wholly or not."""
 
     def finish(self) -> None:
         """Bring what is derived from the store up to date."""
@@ -91,6 +95,7 @@ class _Run:
     )
     skipped: list[Skipped] = field(default_factory=list)
     new: set[str] = field(default_factory=set)
+    put: list[Cut] = field(default_factory=list)  # not committed yet, and so not reported
     passages: int = 0
     embedded: int = 0
 
@@ -214,6 +219,7 @@ class Indexer:
     ) -> None:
         """Store the files as they come from the workers."""
         names = {str(file.path): file.name for file in files}
+        committed = time.monotonic()
         for made in workers.prepared(files):
             if made.cut is None and made.unseen and Path(made.path).exists():
                 raise BadInput(
@@ -224,7 +230,11 @@ class Indexer:
                 self._skip(made.path, names[made.path], made.reason, run)
             else:
                 run.embedded += len(set(made.cut.digests))
-                self._store_cut(made.cut, made.vectors, run, on_progress)
+                self._put(made.cut, made.vectors, run)
+                if time.monotonic() - committed > COMMIT_SECONDS:
+                    self._commit(run, on_progress)
+                    committed = time.monotonic()
+        self._commit(run, on_progress)
 
     def _embed_and_put(self, cuts: Iterable[Cut], run: _Run, on_progress: Callable[[Progress], None]) -> None:
         """Embed sources group by group in threads, and store them in their order while the next are read and embedded.
@@ -242,11 +252,11 @@ class Indexer:
                     begun.append(self._begin(group, begun, threads))
                     group = []
                 while len(begun) > AHEAD or (begun and begun[0].done):
-                    self._put(begun.popleft(), run, on_progress)
+                    self._put_group(begun.popleft(), run, on_progress)
             if group:
                 begun.append(self._begin(group, begun, threads))
             while begun:
-                self._put(begun.popleft(), run, on_progress)
+                self._put_group(begun.popleft(), run, on_progress)
         finally:
             threads.shutdown(cancel_futures=True)
 
@@ -262,21 +272,27 @@ class Indexer:
             group.parts.update(dict.fromkeys(texts_of_part, part))
         return group
 
-    def _put(self, group: _Group, run: _Run, on_progress: Callable[[Progress], None]) -> None:
+    def _put_group(self, group: _Group, run: _Run, on_progress: Callable[[Progress], None]) -> None:
         """Store the sources of a group once all of it is embedded."""
         for digest, part in (group.shared | group.parts).items():
             group.vectors[digest] = part.result()[digest]
         run.embedded += len(group.parts)
         for cut in group.cuts:
-            self._store_cut(cut, [group.vectors[digest] for digest in cut.digests], run, on_progress)
+            self._put(cut, [group.vectors[digest] for digest in cut.digests], run)
+        self._commit(run, on_progress)
 
-    def _store_cut(
-        self, cut: Cut, vectors: Sequence[bytes], run: _Run, on_progress: Callable[[Progress], None]
-    ) -> None:
+    def _put(self, cut: Cut, vectors: Sequence[bytes], run: _Run) -> None:
         self._store.put(cut.source, self._preparer.recipe, cut.passages, cut.digests, vectors)
-        run.report["added" if cut.source.path in run.new else "changed"].append(cut.source.name)
-        run.passages += len(cut.passages)
-        on_progress(Progress(run.files, run.of, run.passages, cut.source.name))
+        run.put.append(cut)
+
+    def _commit(self, run: _Run, on_progress: Callable[[Progress], None]) -> None:
+        """Have what was put kept, and only then report it."""
+        self._store.commit()
+        for cut in run.put:
+            run.report["added" if cut.source.path in run.new else "changed"].append(cut.source.name)
+            run.passages += len(cut.passages)
+            on_progress(Progress(run.files, run.of, run.passages, cut.source.name))
+        run.put.clear()
 
 
 def _vanished(

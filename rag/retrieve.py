@@ -87,8 +87,10 @@ class _Search:
         for hit in hits:
             firsts.setdefault(hit.passage.source, hit)
         scores: dict[int, float] = {}
-        for best in list(firsts.values())[:FIRST_HITS]:
-            shares = self._naming_what(best)
+        bests = list(firsts.values())[:FIRST_HITS]
+        names = [names_to_follow(best.passage, self._question) for best in bests]
+        for best, named in zip(bests, self._snapshot.holding_words_each(names, self._candidates), strict=True):
+            shares = self._naming_what(best, dict(named))
             words = spoken(best.passage.text)
             for passage_id, hit in self._hits.items():
                 share = NAMED * shares.get(passage_id, 0.0) + TITLED * names_title(words, hit.title)
@@ -98,10 +100,8 @@ class _Search:
         lifted_hits = {i: replace(self._hits[i], score=round(score, 6)) for i, score in scores.items()}
         return in_order((self._hits | lifted_hits).values())
 
-    def _naming_what(self, best: Hit) -> dict[int, float]:
-        """Passages of other sources that hold names of this hit, each with its share of the best one's BM25."""
-        names = names_to_follow(best.passage, self._question)
-        bm25 = dict(self._snapshot.holding_words(names, self._candidates))
+    def _naming_what(self, best: Hit, bm25: Mapping[int, float]) -> dict[int, float]:
+        """Passages of other sources among those that hold names of this hit, as shares of the best one's BM25."""
         self._add(self._snapshot.cosines(self._vector, sorted(bm25.keys() - self._hits.keys())), {})
         others = {i: score for i, score in bm25.items() if self._hits[i].passage.source != best.passage.source}
         most = max(others.values(), default=0.0)

@@ -15,6 +15,12 @@ from rag.settings import EmbeddingSettings, Settings
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SEEDS = Path(__file__).parent.parent / "seeds"
+LONG = os.environ.get("WHOSAYS_TESTS") == "long"
+
+
+def times(usual: int, in_long_runs: int) -> int:
+    """How often something is done, such as a kill: more often in `make test-long`."""
+    return in_long_runs if LONG else usual
 
 
 @pytest.fixture(scope="session")

@@ -263,6 +263,50 @@ def a_source_is_replaced_and_removed(stores: Stores) -> None:
         store.source("b.txt")
 
 
+STEPS = st.tuples(st.sampled_from(["put", "put", "put", "remove", "commit", "stop"]), st.sampled_from("abc"))
+
+
+def the_last_that_was_put_stands(stores: Stores) -> None:
+    """However sources are put, moved, removed and committed, by one run or by several of which the last ends."""
+
+    @given(st.lists(st.tuples(STEPS, st.sampled_from("abc")), max_size=12))
+    @settings(max_examples=12, deadline=None)
+    def check(steps: Sequence[tuple[tuple[str, str], str]]) -> None:
+        with writing(stores, rebuild=True):
+            pass
+        there: dict[str, tuple[str, str]] = {}
+        writer = stores.writer()
+        writer.begin()
+        for number, ((step, name), folder) in enumerate(steps):
+            if step == "put":
+                text = f"It rained {number} times."
+                source = Source(name, f"/{folder}", text, digest_of(text).hex())
+                passage = Passage(name, 0, len(text), text, (Sentence(0, len(text)),))
+                writer.put(source, "recipe", [passage], [digest_of(text)], to_rows(NORTH[None]))
+                there = {n: kept for n, kept in there.items() if n != name and kept[0] != f"/{folder}"}
+                there[name] = (f"/{folder}", text)
+            elif step == "remove":
+                writer.remove(name)
+                there.pop(name, None)
+            else:
+                writer.commit()
+            if step == "stop":
+                writer.close()
+                writer = stores.writer()
+                writer.begin()
+            assert {(known.name, path) for path, known in writer.known().items()} == {
+                (n, path) for n, (path, _) in there.items()
+            }
+        writer.finish()
+        writer.close()
+        store = stores.reader()
+        assert {n: (store.source(n).path, store.source(n).text) for n in store.names()} == there
+        assert found_in(store) == (set(there), set(there))
+        assert store.passage_count == len(there)
+
+    check()
+
+
 def texts_are_kept_to_the_code_point(stores: Stores) -> None:
     """Long ones too, with their lines and pages, and passages that are longer than a database's field."""
     text = "one\r\ntwo\nthree\rfour " + "😀 é\n" * 30_000
@@ -432,11 +476,12 @@ def vectors_are_known_by_their_text(stores: Stores) -> None:
 
 
 def a_run_that_stops_is_gone_on_with(stores: Stores) -> None:
-    """What it put is known to the next run, and seen at the latest when that has ended."""
+    """What it committed is known to the next run, and seen at the latest when that has ended."""
     writer = stores.writer()
     writer.begin()
     put(writer, "a.txt", "It rained.")
     put(writer, "b.txt", "It snowed.")
+    writer.commit()
     writer.close()
     with writing(stores) as again:
         assert {entry.name for entry in again.known().values()} == {"a.txt", "b.txt"}
@@ -475,6 +520,7 @@ STORE_CONTRACT: tuple[Callable[[Stores], None], ...] = (
     titles_and_headings_are_words_too,
     several_words_are_a_phrase,
     a_source_is_replaced_and_removed,
+    the_last_that_was_put_stands,
     texts_are_kept_to_the_code_point,
     searches_keep_to_chosen_sources,
     the_generation_tells_the_contents,

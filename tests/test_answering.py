@@ -17,7 +17,7 @@ from rag.answering import Answerer
 from rag.errors import BadQuestion
 from rag.records import REFUSAL, Answer, Answered, Found, Rewritten, Token, Turn
 from rag.wiring import open_answerer
-from tests.conftest import settings_for
+from tests.conftest import settings_for, times
 
 GOLD = Path(__file__).resolve().parent.parent / "eval" / "gold" / "seeds.jsonl"
 
@@ -61,8 +61,8 @@ def without_timings(answer: Answer) -> str:
 def test_gold_answers_keep_the_laws_and_are_the_same_twice(answerer: Answerer, seeds_index: Path) -> None:
     again = open_answerer(settings_for(seeds_index))
     cases = load_cases(GOLD, lambda name: answerer.store.source(name).text)
-    # Every other question, of all kinds; a second answerer takes as long again, and is asked a quarter of them.
-    for place, case in enumerate(cases[::2]):
+    # Some of all kinds; a second answerer takes as long again, and is asked a quarter of them.
+    for place, case in enumerate(cases[:: times(5, 1)]):
         answer = answerer.ask(case.question, case.history)
         check_laws(answer, answerer)
         assert place % 4 or without_timings(again.ask(case.question, case.history)) == without_timings(answer)
@@ -130,7 +130,7 @@ def test_a_question_in_any_script_keeps_the_laws(answerer: Answerer, question: s
     check_laws(answerer.ask(question), answerer)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(12, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=60))
 def test_any_text_keeps_the_laws(answerer: Answerer, question: str) -> None:
     if question.strip():
@@ -142,7 +142,7 @@ def test_many_threads_get_the_answers_of_one(answerer: Answerer) -> None:
         "Who founded Scale AI?",
         "What was Scale AI's last valuation?",
         "Is Defense Llama based on Llama 3?",
-    ] * 4
+    ] * 2
     with ThreadPoolExecutor(4) as pool:
         together = [without_timings(answer) for answer in pool.map(answerer.ask, questions)]
     assert together == [without_timings(answerer.ask(question)) for question in questions]

@@ -25,7 +25,7 @@ from rag.store.schema import FILE
 from rag.store.writer import Writer
 from rag.wiring import open_embedder, open_indexer, open_store
 from tests.benchmarks.damage import Damage, Judge, files_of, make_index
-from tests.conftest import SEEDS, settings_for
+from tests.conftest import SEEDS, settings_for, times
 from tests.test_store import NORTH, nearest, put
 
 QUESTION = "Who founded Scale AI?"
@@ -52,7 +52,7 @@ def expected(judge: Judge, seeds_index: Path) -> dict[str, dict[str, Any]]:
     return {QUESTION: answer}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(15, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=damages, which=st.integers(0, 9))
 def test_a_damaged_index_gives_the_same_answer_or_an_error_of_ours(
     judge: Judge,

@@ -22,7 +22,7 @@ from rag.settings import Settings
 from rag.wiring import open_answerer, open_indexer, open_store
 from service.memory import ASKING, NEEDS, enough_for
 from tests.benchmarks import endurance
-from tests.conftest import settings_for
+from tests.conftest import settings_for, times
 from tests.test_cli import environment
 from tests.test_service import assert_problem, process
 
@@ -134,7 +134,7 @@ def reported(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def test_kills_lose_and_spoil_nothing() -> None:
-    assert endurance.kills(5, 7, sizes={"small": (8, 4)}) == []
+    assert endurance.kills(times(3, 20), 7, sizes={"small": (8, 4)}) == []
 
 
 def test_a_lost_a_stale_and_a_strange_source_are_faults() -> None:

@@ -38,7 +38,7 @@ PATIENCE = 60_000  # milliseconds that anything may take
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 400, "height": 850}
 ATTACK = '<script>window.hit=1</script><img src=x onerror="window.hit=1">{{ 7 * 7 }}'
 GOLD = Path(__file__).parent.parent / "eval/gold/seeds.jsonl"
-PER_KIND = 2
+PER_KIND = 1
 
 Record = dict[str, Any]
 

@@ -19,7 +19,7 @@ from rag.generate import FLAG, Generator
 from rag.records import REFUSAL, Answered, Message, Rewritten, Token, Turn, Withheld
 from rag.wiring import open_answerer, open_indexer, with_model
 from tests import contracts
-from tests.conftest import settings_for
+from tests.conftest import settings_for, times
 from tests.test_answering import check_laws
 
 QUESTION = "Who founded Scale AI?"
@@ -242,7 +242,7 @@ def test_the_same_model_and_question_give_the_same_bytes(builtin: Answerer) -> N
     assert first.fingerprint != builtin.ask(VALUED).fingerprint
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=times(10, 60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(st.text(max_size=80), st.sampled_from([f"{FOUNDED} [1.1].", "[7.7]", REFUSAL])), max_size=5))
 def test_whatever_a_model_says_the_laws_hold(builtin: Answerer, pieces: list[str]) -> None:
     answerer = spoken(builtin, Scripted(" ".join(pieces)))

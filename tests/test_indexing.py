@@ -17,6 +17,7 @@ from rag.errors import BadInput, IndexLocked, IndexUnwritable
 from rag.records import IndexReport, Progress
 from rag.settings import PassageSettings, Settings, load_settings
 from rag.wiring import open_indexer, open_store
+from tests.conftest import times
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = load_settings(os.environ).embedding
@@ -128,11 +129,11 @@ def test_a_rebuild_of_a_path_that_is_not_there_loses_nothing(docs: Path, tmp_pat
     assert len(open_store(settings(tmp_path / "index")).sources()) == 2
 
 
-KILLS = 20
+KILLS = times(8, 50)
 
 
 def test_a_kill_at_any_moment_leaves_an_index_that_opens(tmp_path: Path) -> None:
-    """Twenty runs are killed at random moments; each leaves a readable index with all that was reported done."""
+    """Runs are killed at random moments; each leaves a readable index with all that was reported done."""
     docs = tmp_path / "docs"
     docs.mkdir()
     for number in range(60):

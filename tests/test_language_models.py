@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -395,6 +395,7 @@ def byte_pairs() -> Tokenizer:
 
 @settings(max_examples=300, deadline=None)
 @given(text=TEXTS)
+@example(text="Anthropic). Anthropic).")
 def test_the_estimate_is_no_fewer_than_a_word_piece_tokenizer_finds(word_pieces: Tokenizer, text: str) -> None:
     assert most_tokens(text) >= len(word_pieces.encode(text, add_special_tokens=False).ids)
 

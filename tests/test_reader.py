@@ -34,7 +34,10 @@ from tests.test_reader_data import write_data
 
 TRAINED_FOLDER = READER_FOLDER.parent
 NEWS = "001_9eb630c19336d33f.txt"
-FEW = ["--answered", "8", "--unanswered", "8", "--claims", "8", "--tokens", "1200", "--save-every", "1"]
+FEW = [
+    *("--answered", "8", "--unanswered", "8", "--claims", "8"),
+    *("--tokens", "1200", "--steps", "5", "--save-every", "1"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +140,9 @@ def test_a_file_that_is_missing_is_named_in_one_line(
 def exported(trained: Path) -> Path:
     """The folder that the network of that run was exported to."""
     folder = trained / "exported"
-    write([str(trained / "out" / "model.pt"), str(folder), "--data", str(trained / "data")])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rag.reader.export.SHOWN", (20, 10))
+        write([str(trained / "out" / "model.pt"), str(folder), "--data", str(trained / "data")])
     return folder
 
 

@@ -16,12 +16,12 @@ import httpx
 import pytest
 
 from rag.settings import LanguageSettings, ServiceSettings
-from tests.conftest import settings_for
+from tests.conftest import settings_for, times
 from tests.model_servers import Reply, model_server
 from tests.test_service import Process, ask, process, stream
 
 QUESTION = "Who founded Scale AI?"
-KILLED = 100
+KILLED = times(30, 200)
 WARM = 30
 GROWTH = 1.05
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.benchmarks.service_disconnects import emptied, leave_all
 from tests.benchmarks.service_fuzz import MAKERS, fuzz, request
-from tests.conftest import settings_for
+from tests.conftest import settings_for, times
 from tests.test_service import Process, ask, process
 
 
@@ -21,7 +21,7 @@ def service(seeds_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 
 def test_malformed_requests_meet_no_bug_and_learn_nothing(service: Process) -> None:
-    statuses, bad = fuzz(service.url, 7, range(300))
+    statuses, bad = fuzz(service.url, 7, range(times(150, 1000)))
     assert bad == []
     assert {"400", "404", "405", "422"} <= statuses.keys()
     with service.client() as client:
@@ -36,7 +36,7 @@ def test_a_malformed_request_is_made_from_its_seed_and_number_alone() -> None:
 
 
 def test_askers_who_go_in_mid_answer_leave_their_places_free(service: Process) -> None:
-    read = leave_all(service.url, 7, range(30))
+    read = leave_all(service.url, 7, range(times(12, 100)))
     assert any(each.startswith(b"HTTP/1.1 200") for each in read) and not all(read)
     with service.client() as client:
         assert emptied(client)

@@ -173,6 +173,8 @@ writer.begin()
 print("begun", flush=True)
 for number in range(1000):
     put(writer, f"{number % 40}.txt", f"It rained {sys.argv[2]} {number} times.")
+    if number % 3 == 2:
+        writer.commit()
 """
 
 

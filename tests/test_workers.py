@@ -15,7 +15,7 @@ from rag.errors import BadInput, IndexLocked
 from rag.store.local import LocalStore
 from rag.wiring import open_indexer
 from rag.workers import CRASHED
-from tests.conftest import SEEDS, settings_for
+from tests.conftest import SEEDS, settings_for, times
 
 ROOT = Path(__file__).parent.parent
 
@@ -69,7 +69,8 @@ def children_named(name: str, of: int) -> list[int]:
 
 
 def test_killed_workers_and_a_killed_driver_lose_nothing(tmp_path: Path) -> None:
-    folder = documents(tmp_path / "documents", 200, years=40)  # long enough to be killed on the way
+    count = times(120, 300)
+    folder = documents(tmp_path / "documents", count, years=30)  # long enough to be killed on the way
     index = tmp_path / "there"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     driver = subprocess.Popen(command(index, folder), stderr=subprocess.PIPE, text=True, env=environment)
@@ -77,16 +78,16 @@ def test_killed_workers_and_a_killed_driver_lose_nothing(tmp_path: Path) -> None
     killed = 0
     for line in driver.stderr:
         done = int(line.split("(")[1].split()[0]) if line.startswith("indexed") else 0
-        if done and killed < 2 and done > 20 * killed:
+        if done and killed < 2 and done > 10 * killed:
             for pid in children_named("_Worker", driver.pid)[:1]:
                 os.kill(pid, signal.SIGKILL)
                 killed += 1
-        if killed == 2 and done > 64:
+        if killed == 2 and done > 40:
             break
     assert killed == 2
     driver.kill()
     driver.wait()
-    assert 64 < len(LocalStore(index).names()) < 200
+    assert 40 < len(LocalStore(index).names()) < count
     end = time.monotonic() + 20
     while (left := indexed_or_locked(index, folder)) is None and time.monotonic() < end:
         time.sleep(0.5)

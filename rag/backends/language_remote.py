@@ -25,20 +25,26 @@ MOST_UNASKED = 32_768
 # What servers call the window in their list of models: vLLM, LM Studio, OpenRouter, llama.cpp.
 WINDOW_NAMES = ("max_model_len", "max_context_length", "context_length", "n_ctx_train")
 NO_KEY = "none"
-COUNTED = re.compile(r"[A-Za-z][a-z]{0,2}|(?<= ) | (?![A-Za-z])|[^ ]")
+COUNTED = re.compile(r"[A-Z][a-z]*|[a-z]{1,3}|(?<= ) | (?![A-Za-z])|[^ ]")
 
 
 def most_tokens(text: str) -> int:
     """No fewer tokens than a model's tokenizer finds, for texts of words, numbers and signs in any script.
 
-    Three small letters count as one token, each capital begins another, and every digit, sign, line break and further
-    blank counts as one; what is beyond ASCII counts as its bytes, which is the most that a byte-level tokenizer finds.
-    A single blank before a letter of ASCII is free: tokenizers join it to the word. "In 2025, Acme" counts
-    1 + 1 + 4 + 1 + 2, and one for the beginning of the text. Small letters that make no word can be more than this.
+    Three small letters count as one token, and in a word with a capital two letters, for names are rarer; every digit,
+    sign, line break and further blank counts as one; what is beyond ASCII counts as its bytes, which is the most that
+    a byte-level tokenizer finds. A single blank before a letter of ASCII is free: tokenizers join it to the word.
+    "In 2025, Acme" counts 1 + 1 + 4 + 1 + 2, and one for the beginning of the text. Rare words in small letters, and
+    letters that make no word, can be more than this.
     """
-    pieces = COUNTED.findall(text)
-    total = sum(len(piece.encode("utf-8", "replace")) if not piece.isascii() else 1 for piece in pieces)
+    total = sum(_most(piece) for piece in COUNTED.findall(text))
     return 1 + min(total, len(text.encode("utf-8", "replace")))
+
+
+def _most(piece: str) -> int:
+    if piece[0].isupper() and piece.isascii():
+        return (len(piece) + 1) // 2
+    return 1 if piece.isascii() else len(piece.encode("utf-8", "replace"))
 
 
 class _Url:

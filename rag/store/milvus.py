@@ -33,6 +33,10 @@ PHRASE_WIDTH = 4  # times the wanted passages among which phrases are looked for
 TEXTS_KEPT = 20_000_000  # code points of sources' texts that are kept in memory
 ESCAPED = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r"})
 IDENTITY = ("id", "name", "facts")
+PASSAGE = ("id", "source_id", "facts", "text", "vector")
+
+Found = list[tuple[int, float, Mapping[str, Any]]]
+"""What a search gave for one query: identifier, score and fields, best first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +246,9 @@ class MilvusSnapshot:
 
     def nearest_to(self, vector: Vectors, k: int) -> list[tuple[int, float]]:
         """The `k` passages nearest to a unit vector as (id, cosine), best first."""
-        (found,) = self._search([vector.astype(np.float32).tolist()], "vector", "COSINE", k)
+        (found,) = self._search([vector.astype(np.float32).tolist()], "vector", "COSINE", k, PASSAGE)
+        for _, _, row in found:
+            self._know(row)
         return [(passage_id, score) for passage_id, score, _ in found]
 
     def cosines(self, vector: Vectors, ids: Sequence[int]) -> dict[int, float]:
@@ -263,20 +269,31 @@ class MilvusSnapshot:
         A word may be several: they are looked up as a phrase. The server scores words; for phrases it gives the
         passages that hold their words, and those where these stand side by side are scored here as it would.
         """
-        terms = [of for of in self._terms.of(words) if of]
-        single = " ".join(term for of in terms for term in of if len(of) == 1)
-        phrases = [of for of in terms if len(of) > 1]
-        queries = [*([single] if single else []), *([" ".join(t for of in phrases for t in of)] if phrases else [])]
-        if not queries:
-            return []
-        fields = ("id", "words") if phrases else ("id",)
-        found = self._search(queries, "bm25", "BM25", (PHRASE_WIDTH if phrases else 1) * k, fields)
-        scores = {passage_id: score for passage_id, score, _ in found[0] if score > 0} if single else {}
-        if phrases:
-            texts = {passage_id: entity["words"] for passage_id, _, entity in found[-1]}
-            for passage_id, score in self._phrase_scores(texts, phrases):
-                scores[passage_id] = scores.get(passage_id, 0.0) + score
-        return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
+        return self.holding_words_each([words], k)[0]
+
+    def holding_words_each(self, questions: Sequence[Sequence[str]], k: int) -> list[list[tuple[int, float]]]:
+        """What `holding_words` gives for each of several lists of words, in one request."""
+        terms = [[of for of in self._terms.of(words) if of] for words in questions]
+        phrases = [[of for of in each if len(of) > 1] for each in terms]
+        queries = [" ".join(term for of in each for term in of if len(of) == 1) for each in terms]
+        queries += [" ".join(term for of in each for term in of) for each in phrases]
+        asked = list(dict.fromkeys(query for query in queries if query))
+        if not asked:
+            return [[] for _ in questions]
+        limit = (PHRASE_WIDTH if any(phrases) else 1) * k
+        fields = ("id", "words") if any(phrases) else ("id",)
+        found = dict(zip(asked, self._search(asked, "bm25", "BM25", limit, fields), strict=True))
+        lists = [found.get(query, []) for query in queries]
+        half = len(questions)
+        return [self._weighed(*each)[:k] for each in zip(lists[:half], lists[half:], phrases, strict=True)]
+
+    def _weighed(self, alone: Found, together: Found, phrases: Sequence[Sequence[str]]) -> list[tuple[int, float]]:
+        """The passages that hold single words, and those that hold phrases, as (id, score), best first."""
+        scores = {passage_id: score for passage_id, score, _ in alone if score > 0}
+        texts = {passage_id: row["words"] for passage_id, _, row in together}
+        for passage_id, score in self._phrase_scores(texts, phrases):
+            scores[passage_id] = scores.get(passage_id, 0.0) + score
+        return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))
 
     def _phrase_scores(self, texts: Mapping[int, str], phrases: Sequence[Sequence[str]]) -> Iterator[tuple[int, float]]:
         """BM25 of each phrase for each of the passages that hold it (Robertson and Zaragoza 2009, section 3.4)."""
@@ -291,12 +308,12 @@ class MilvusSnapshot:
 
     def _search(
         self, queries: Sequence[Any], on: str, metric: str, limit: int, fields: Sequence[str] = ("id",)
-    ) -> list[list[tuple[int, float, Mapping[str, Any]]]]:
+    ) -> list[Found]:
         """For each query the best visible passages of the chosen sources."""
         conditions = [self.state.visible]
         if self._among is not None:
             conditions = [f"source_id in {part} and {self.state.visible}" for part in _parts(self._among)]
-        found: list[list[tuple[int, float, Mapping[str, Any]]]] = [[] for _ in queries]
+        found: list[Found] = [[] for _ in queries]
         for condition in conditions:
             results = self._server.search(
                 self.state.collection("passages"),
@@ -315,13 +332,14 @@ class MilvusSnapshot:
     def _rows(self, ids: Sequence[int]) -> dict[int, Any]:
         """The visible passages with these ids, fetched once for a question."""
         missing = sorted({int(i) for i in ids} - self._kept.keys())
-        fields = ("id", "source_id", "facts", "text", "vector")
         for start in range(0, len(missing), PAGE):
             condition = f"id in {missing[start : start + PAGE]} and {self.state.visible}"
-            rows = self._server.rows(self.state.collection("passages"), condition, fields, self._consistency)
-            for row in rows:
-                self._kept[row["id"]] = {**row, **json.loads(row["facts"])}
+            for row in self._server.rows(self.state.collection("passages"), condition, PASSAGE, self._consistency):
+                self._know(row)
         return {i: self._kept[i] for i in sorted(set(ids)) if i in self._kept}
+
+    def _know(self, row: Mapping[str, Any]) -> None:
+        self._kept[row["id"]] = {**row, **json.loads(row["facts"])}
 
     def _hit(self, row: Any) -> Hit:
         start, end = row["start"], row["end"]

@@ -9,7 +9,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,6 +67,8 @@ class MilvusWriter:
         self._lease = _Lease(server)
         self._entries: dict[str, _Entry] = {}
         self._paths: dict[str, str] = {}
+        self._waiting: dict[str, list[dict[str, Any]]] = {"passages": [], "texts": [], "sources": []}
+        self._ended: list[_Entry] = []
         self._state: State
         self._lineage = ""
         self._run = self._next_id = 0
@@ -109,6 +111,7 @@ class MilvusWriter:
 
     def vectors_of(self, digests: Sequence[bytes]) -> dict[bytes, bytes]:
         """The stored vectors of texts that were embedded before, by the text's digest."""
+        self.commit()
         sought = sorted({digest.hex() for digest in digests})
         found: dict[bytes, bytes] = {}
         for start in range(0, len(sought) if self._entries else 0, DIGESTS):
@@ -126,20 +129,14 @@ class MilvusWriter:
         digests: Sequence[bytes],
         vectors: Sequence[bytes],
     ) -> None:
-        """Add a source, or replace the one of the same path; rows align with the passages.
-
-        The source's own row is the last that is added: without it, what else was written does not count.
-        """
-        before = (self._entries.get(path) for path in {source.path, self._paths.get(source.name, source.path)})
-        replaced = [entry for entry in before if entry]
+        """Add a source, or replace the one of the same path, at the next `commit`; rows align with the passages."""
         source_id = self._id()
         words = [self._words(source, passage) for passage in passages]
-        rows = [
+        self._waiting["passages"] += (
             self._passage_row(source_id, source, *parts)
             for parts in zip(passages, words, digests, vectors, strict=True)
-        ]
-        self._server.insert(self._in("passages"), rows)
-        self._server.insert(self._in("texts"), self._text_rows(source_id, source))
+        )
+        self._waiting["texts"] += self._text_rows(source_id, source)
         facts = {
             "digest": source.digest,
             "recipe": recipe,
@@ -151,18 +148,34 @@ class MilvusWriter:
             "mark": f"{mark_of(source, recipe, vectors):064x}",
         }
         entry = _Entry(source_id, source.name, source.path, self._run, facts)
-        self._server.insert(self._in("sources"), [self._source_row(entry)])
-        self._end(replaced)
+        self._waiting["sources"].append(self._source_row(entry))
         self._keep(entry)
+        if len(self._waiting["passages"]) >= PAGE:
+            self.commit()
 
     def remove(self, name: str) -> None:
-        """Remove a source."""
+        """Remove a source, at the next `commit`."""
         if name in self._paths:
-            self._end([self._entries[self._paths[name]]])
+            self._end(self._paths[name])
+
+    def commit(self) -> None:
+        """Write what was put and removed, so that it is kept, seen or unseen, whatever happens to this run.
+
+        The sources' own rows are the last that are added: without them, what else was written does not count.
+        """
+        for part, rows in self._waiting.items():
+            self._server.insert(self._in(part), rows)
+            rows.clear()
+        if self._ended:
+            rows = [self._source_row(entry, died=self._run) for entry in self._ended]
+            self._server.upsert(self._in("sources"), rows)
+            self._end_passages([entry.id for entry in self._ended])
+            self._ended.clear()
 
     def finish(self) -> None:
         """Publish what was written: from now on readers see it, all at once."""
         self._lease.check()
+        self.commit()
         for part in PARTS:
             self._server.flush(self._in(part))
         facts = [entry.facts for entry in self._entries.values()]
@@ -246,25 +259,24 @@ class MilvusWriter:
 
     # ---- the dead ------------------------------------------------------------------------------
 
-    def _end(self, entries: Iterable[_Entry]) -> None:
-        """Have sources end with this run: readers see them until it is published."""
-        for entry in entries:
-            self._server.upsert(self._in("sources"), [self._source_row(entry, died=self._run)])
-            self._end_passages(entry.id)
-            if self._entries.get(entry.path) is entry:
-                del self._entries[entry.path], self._paths[entry.name]
+    def _end(self, path: str) -> None:
+        """Have the source of a path end with this run: readers see it until the run is published."""
+        entry = self._entries.pop(path)
+        del self._paths[entry.name]
+        self._ended.append(entry)
 
-    def _end_passages(self, source_id: int) -> None:
+    def _end_passages(self, source_ids: Sequence[int]) -> None:
         fields = ("id", "born", "died", "source_id", "digest", "facts", "text", "words", "vector")
-        condition = f"source_id == {source_id} and {FOREVER}"
-        while rows := self._server.rows(self._in("passages"), condition, fields):
-            self._server.upsert(self._in("passages"), [{**row, "died": self._run} for row in rows])
+        for start in range(0, len(source_ids), PAGE):
+            condition = f"source_id in {list(source_ids[start : start + PAGE])} and {FOREVER}"
+            while rows := self._server.rows(self._in("passages"), condition, fields):
+                self._server.upsert(self._in("passages"), [{**row, "died": self._run} for row in rows])
 
     def _clear(self) -> None:
         """Read what is indexed, complete what a run that was killed had begun, and forget what nobody sees any more."""
         published = self._state.published
         unseen = _now() - self._state.at > READERS_SECONDS
-        alive: dict[str, list[_Entry]] = {}
+        alive: list[_Entry] = []
         ended: list[int] = []
         dead: list[int] = []
         new: set[int] = set()
@@ -273,8 +285,7 @@ class MilvusWriter:
             if row["born"] > published:
                 new.add(row["id"])
             if row["died"] == ALIVE:
-                entry = _Entry(row["id"], row["name"], row["path"], row["born"], json.loads(row["facts"]))
-                alive.setdefault(entry.path, []).append(entry)
+                alive.append(_Entry(row["id"], row["name"], row["path"], row["born"], json.loads(row["facts"])))
             else:
                 (ended if row["died"] > published else dead).append(row["id"])
         if unseen and dead:
@@ -284,14 +295,15 @@ class MilvusWriter:
         for part in ("passages", "texts"):
             rows = self._server.every_row(self._in(part), f"born > {published}", ("id", "source_id"))
             self._forget(part, sorted({row["source_id"] for row in rows} - new))
-        for source_id in ended:
-            self._end_passages(source_id)
-        for versions in alive.values():
-            *older, newest = sorted(versions, key=lambda entry: entry.id)
-            self._end(older)
-            self._keep(newest)
+        self._end_passages(ended)
+        for entry in sorted(alive, key=lambda entry: entry.id):
+            self._keep(entry)
+        self.commit()
 
     def _keep(self, entry: _Entry) -> None:
+        """Know a source, which ends those that have its path or its name."""
+        for path in {entry.path, self._paths.get(entry.name, entry.path)} & self._entries.keys():
+            self._end(path)
         self._entries[entry.path] = entry
         self._paths[entry.name] = entry.path
 

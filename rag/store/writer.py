@@ -124,6 +124,9 @@ class Writer:
         with self._transaction():
             self._delete("name = ?", name)
 
+    def commit(self) -> None:
+        """Nothing is left to do: each source was a transaction of its own."""
+
     def finish(self) -> None:
         """Make the cached vector index, and the count of common words, anew where it is worth it."""
         self._count_words()
