@@ -56,6 +56,13 @@ def test_an_address_is_a_file_or_a_server(tmp_path: Path) -> None:
     remote = address_of("https://host:19530", environ)
     assert remote == Address("https://host:19530", "user:secret", "tenant")
     assert "secret" not in f"{remote} {remote!r}"
+    for nowhere in ("http://", "https://:19530", "http://[bad", "http://host:99999", "http://host:x"):
+        with pytest.raises(BadSettings, match="names no host and port"):
+            address_of(nowhere, {})
+    with pytest.raises(BadSettings, match="holds a name or a password") as caught:
+        address_of("http://user:secret@host:19530", {})
+    assert "MILVUS_TOKEN" in caught.value.hint
+    assert "secret" not in f"{caught.value} {caught.value.hint}"
     with pytest.raises(BadSettings, match="milvus:a") as caught:
         address_of("milvus:a", {})
     assert ".db" in caught.value.hint

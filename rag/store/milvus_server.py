@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import grpc
 from pymilvus import MilvusClient
@@ -55,11 +56,28 @@ class Address:
 def address_of(uri: str, environ: Mapping[str, str]) -> Address:
     """The address that the setting `store.uri` names; raises BadSettings."""
     if uri.startswith(("http://", "https://")):
+        _check_url(uri)
         return Address(uri, environ.get(TOKEN, ""), environ.get(DATABASE, ""))
     path = uri.removeprefix(FILE_PREFIX)
     if not path.endswith(FILE_SUFFIX):
         raise BadSettings(f"store.uri is {uri!r}.", hint=f"A file of Milvus ends with {FILE_SUFFIX}: milvus:index.db")
     return Address(str(Path(path).expanduser().resolve()), database=environ.get(DATABASE, ""))
+
+
+def _check_url(uri: str) -> None:
+    """Raise BadSettings for an address that no server can have, or that holds what would be shown in messages."""
+    if "@" in uri:
+        raise BadSettings(
+            "store.uri holds a name or a password.",
+            hint=f"Put USER:PASSWORD into {TOKEN} and take it out of the address.",
+        )
+    try:
+        named = urlsplit(uri).hostname
+        _ = urlsplit(uri).port
+    except ValueError:
+        named = None
+    if not named:
+        raise BadSettings(f"store.uri is {uri!r}, which names no host and port.", hint="Write http://HOST:19530")
 
 
 class Server:
