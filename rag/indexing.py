@@ -65,6 +65,10 @@ class WritableStore(Protocol):
     def commit(self) -> None:
         """Keep all that was put and removed, whatever happens to this process later; each source wholly or not."""
 
+    @property
+    def waiting(self) -> int:
+        """How many sources were put, the last ones, that are not kept yet."""
+
     def finish(self) -> None:
         """Bring what is derived from the store up to date."""
 
@@ -95,7 +99,7 @@ class _Run:
     )
     skipped: list[Skipped] = field(default_factory=list)
     new: set[str] = field(default_factory=set)
-    put: list[Cut] = field(default_factory=list)  # not committed yet, and so not reported
+    put: deque[Cut] = field(default_factory=deque)  # not kept yet, and so not reported
     passages: int = 0
     embedded: int = 0
 
@@ -230,7 +234,7 @@ class Indexer:
                 self._skip(made.path, names[made.path], made.reason, run)
             else:
                 run.embedded += len(set(made.cut.digests))
-                self._put(made.cut, made.vectors, run)
+                self._put(made.cut, made.vectors, run, on_progress)
                 if time.monotonic() - committed > COMMIT_SECONDS:
                     self._commit(run, on_progress)
                     committed = time.monotonic()
@@ -278,21 +282,24 @@ class Indexer:
             group.vectors[digest] = part.result()[digest]
         run.embedded += len(group.parts)
         for cut in group.cuts:
-            self._put(cut, [group.vectors[digest] for digest in cut.digests], run)
+            self._put(cut, [group.vectors[digest] for digest in cut.digests], run, on_progress)
         self._commit(run, on_progress)
 
-    def _put(self, cut: Cut, vectors: Sequence[bytes], run: _Run) -> None:
+    def _put(self, cut: Cut, vectors: Sequence[bytes], run: _Run, on_progress: Callable[[Progress], None]) -> None:
         self._store.put(cut.source, self._preparer.recipe, cut.passages, cut.digests, vectors)
         run.put.append(cut)
+        self._report_kept(run, on_progress)
 
     def _commit(self, run: _Run, on_progress: Callable[[Progress], None]) -> None:
-        """Have what was put kept, and only then report it."""
         self._store.commit()
-        for cut in run.put:
+        self._report_kept(run, on_progress)
+
+    def _report_kept(self, run: _Run, on_progress: Callable[[Progress], None]) -> None:
+        while len(run.put) > self._store.waiting:
+            cut = run.put.popleft()
             run.report["added" if cut.source.path in run.new else "changed"].append(cut.source.name)
             run.passages += len(cut.passages)
             on_progress(Progress(run.files, run.of, run.passages, cut.source.name))
-        run.put.clear()
 
 
 def _vanished(

@@ -1,8 +1,8 @@
 """Files prepared by the processes of a Ray cluster, or of a Ray that is started on this machine.
 
 Ray Data hands blocks of files to workers that each hold one embedding model, no more at a time than they can take, and
-gives the blocks back in their order. What was lost with a worker is tried once more file by file; a file that takes its
-worker with it again is given up.
+gives the blocks back in their order. What was lost with a worker is tried once more file by file, and what is lost
+then, each with a worker of its own, so that no file is given up for what another did.
 """
 
 from __future__ import annotations
@@ -71,14 +71,14 @@ class RayWorkers:
 
     def prepared(self, files: Sequence[File]) -> Iterator[Prepared]:
         """Each file once, in their order; those whose worker crashed come last."""
-        for size in (BLOCK, 1):
+        for size, tries in ((BLOCK, TRIES), (1, 0)):
             done = set()
-            for made in self._pass(files, size):
+            for made in self._pass(files, size, tries):
                 done.add(made.path)
                 yield made
             files = [file for file in files if str(file.path) not in done]
         for file in files:
-            yield Prepared(str(file.path), reason=CRASHED)
+            yield from [*self._pass([file], 1, 1)] or [Prepared(str(file.path), reason=CRASHED)]
 
     def close(self) -> None:
         """End the workers, and Ray where it is our own."""
@@ -87,7 +87,8 @@ class RayWorkers:
         finally:
             self._printing.__exit__(None, None, None)
 
-    def _pass(self, files: Sequence[File], size: int) -> Iterator[Prepared]:
+    def _pass(self, files: Sequence[File], size: int, tries: int) -> Iterator[Prepared]:
+        """Files in blocks of a size, each tried so often again; those of blocks that were lost are left out."""
         if not files:
             return
         data = self._ray.data
@@ -102,7 +103,7 @@ class RayWorkers:
             num_cpus=1,
             num_gpus=1 if on_gpu else 0,
             max_restarts=-1,
-            max_task_retries=TRIES,
+            max_task_retries=tries,
         )
         for row in made.iter_rows():
             yield from pickle.loads(row["prepared"])

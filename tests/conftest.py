@@ -4,23 +4,33 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from rag.settings import EmbeddingSettings, Settings
+from rag.settings import EmbeddingSettings, SearchSettings, Settings
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every program that they start, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 LONG = os.environ.get("WHOSAYS_TESTS") == "long"
+FEW_PASSAGES = 3
+
+T = TypeVar("T")
 
 
 def times(usual: int, in_long_runs: int) -> int:
     """How often something is done, such as a kill: more often in `make test-long`."""
     return in_long_runs if LONG else usual
+
+
+def some(values: Sequence[T], usual: int) -> Sequence[T]:
+    """The first few of them, or all in `make test-long`."""
+    return values if LONG else values[:usual]
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +52,8 @@ def settings_for(index: Path, **changed: Any) -> Settings:
     """The default settings for an index, with the cache of converted models that the environment names, if any."""
     cache = os.environ.get("WHOSAYS_EMBEDDING__CACHE", EmbeddingSettings.cache)
     return Settings(index=str(index), embedding=EmbeddingSettings(cache=cache), **changed)
+
+
+def quick_settings_for(index: Path, **changed: Any) -> Settings:
+    """Settings for tests of the doors, which let questions through whatever is answered: few passages are read."""
+    return replace(settings_for(index, **changed), search=SearchSettings(top_k=FEW_PASSAGES))

@@ -28,7 +28,7 @@ from rag.records import Answer, Check, Citation, IndexReport, Nearest, Position,
 from rag.records import Withheld as WithheldClaim
 from rag.wiring import open_store
 from service.render import Page, answering_words, one_line, printable, surroundings
-from tests.conftest import SEEDS, settings_for
+from tests.conftest import FEW_PASSAGES, SEEDS, settings_for
 
 WHOSAYS = [str(Path(sys.executable).with_name("whosays"))]
 COMMANDS = ("index", "ask", "chat", "serve", "mcp", "eval", "sources", "show", "doctor", "keys")
@@ -47,6 +47,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     kept = {n: v for n, v in os.environ.items() if n not in unwanted and not n.startswith("WHOSAYS_")}
     cache = os.environ.get("WHOSAYS_EMBEDDING__CACHE")
     mine = {"XDG_STATE_HOME": str(folder / "state"), "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}
+    mine["WHOSAYS_SEARCH__TOP_K"] = str(FEW_PASSAGES)
     return {**kept, **mine, **({"WHOSAYS_EMBEDDING__CACHE": cache} if cache else {}), **more}
 
 

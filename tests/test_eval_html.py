@@ -25,7 +25,7 @@ from eval.run import run
 from eval.trace import ask_traced
 from rag.errors import BadInput, SourceUnknown
 from rag.wiring import open_answerer, open_store
-from tests.conftest import settings_for
+from tests.conftest import settings_for, some
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
@@ -36,6 +36,7 @@ CHROMIUM = next(
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PATIENCE = 60_000  # milliseconds that anything may take
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 400, "height": 850}
+LOOKS = [(WIDE, "dark"), (PHONE, "light"), (WIDE, "light"), (PHONE, "dark")]
 ATTACK = '<script>window.hit=1</script><img src=x onerror="window.hit=1">{{ 7 * 7 }}'
 GOLD = Path(__file__).parent.parent / "eval/gold/seeds.jsonl"
 PER_KIND = 1
@@ -349,8 +350,7 @@ def test_markup_in_a_run_does_nothing(attacked: Record, open_report: Callable[..
     assert ATTACK in page.inner_text("body")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("size", "scheme"), some(LOOKS, 2))
 def test_nothing_overflows_and_axe_finds_nothing(
     size: dict[str, int], scheme: str, attacked: Record, open_report: Callable[..., Any]
 ) -> None:

@@ -32,7 +32,7 @@ from rag.wiring import open_answerer, open_indexer
 from service.app import create_app
 from service.keys import open_keys
 from service.pages import HEADERS, page_routes
-from tests.conftest import settings_for
+from tests.conftest import quick_settings_for, some
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
@@ -46,6 +46,7 @@ FLAGS = (
 ).split()
 PATIENCE = 60_000  # milliseconds that anything may take
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
+LOOKS = [(WIDE, "light"), (PHONE, "dark"), (WIDE, "dark"), (PHONE, "light")]
 ATTACK = "<img src=x onerror=\"window.hit='attack'\"><script>window.hit='attack'</script>"
 DOCUMENTS = {
     "owl.txt": (
@@ -91,7 +92,7 @@ def serving(settings: Settings, answers: Callable[[Settings], Any] = open_answer
 
 @pytest.fixture(scope="module")
 def seeds(seeds_index: Path) -> Iterator[str]:
-    with serving(settings_for(seeds_index)) as url:
+    with serving(quick_settings_for(seeds_index)) as url:
         yield url
 
 
@@ -102,7 +103,7 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "documents").mkdir()
     for name, text in DOCUMENTS.items():
         (folder / "documents" / name).write_bytes(text.encode())
-    settings = settings_for(folder / "index")
+    settings = quick_settings_for(folder / "index")
     with contextlib.closing(open_indexer(settings)) as indexer:
         assert len(indexer.run([folder / "documents"], lambda _: None).added) == len(DOCUMENTS)
     with serving(settings) as url:
@@ -227,7 +228,8 @@ def curls_record(url: str, question: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    "question", ["Who founded Scale AI?", "What was Scale AI's last valuation?", "How many moons has Jupiter?"]
+    "question",
+    some(["What was Scale AI's last valuation?", "Who founded Scale AI?", "How many moons has Jupiter?"], 1),
 )
 def test_openais_client_mcps_client_curl_and_the_page_get_one_record(
     seeds: str, open_page: Callable[..., Page], question: str
@@ -415,7 +417,7 @@ def test_an_answer_streams_in_and_can_be_stopped(seeds_index: Path, open_page: C
         yield Token(" It shone [2].")
         yield Answered(Answer(question, "answered", "It rained. It shone."))
 
-    with serving(settings_for(seeds_index), lambda _: Scripted(slow)) as url:
+    with serving(quick_settings_for(seeds_index), lambda _: Scripted(slow)) as url:
         page = open_page(url)
         page.fill("#question", "How wet?")
         page.press("#question", "Enter")
@@ -435,7 +437,7 @@ def test_withheld_claims_are_folded_away(seeds_index: Path, open_page: Callable[
         answer = Answer(question, "answered", "It rained.")
         yield Answered(replace(answer, withheld=(Withheld("It snowed.", "not in the sources"),)))
 
-    with serving(settings_for(seeds_index), lambda _: Scripted(held)) as url:
+    with serving(quick_settings_for(seeds_index), lambda _: Scripted(held)) as url:
         page = open_page(url)
         ask(page, "How wet?")
         assert not page.get_by_text("It snowed.").is_visible()
@@ -458,14 +460,14 @@ def test_a_problem_is_told_in_its_place(seeds: str, open_page: Callable[..., Pag
 
 
 def test_a_server_that_has_gone_is_told_of_until_it_is_back(seeds_index: Path, open_page: Callable[..., Page]) -> None:
-    with serving(settings_for(seeds_index)) as url:
+    with serving(quick_settings_for(seeds_index)) as url:
         page = open_page(url)
         page.locator(".example").first.wait_for()
     page.fill("#question", "Who founded Scale AI?")
     page.press("#question", "Enter")
     page.locator(".turn .problem", has_text="cannot be reached").wait_for()
     assert page.locator("#offline").bounding_box()["y"] < 100
-    with serving(settings_for(seeds_index), port=int(url.rpartition(":")[2])):
+    with serving(quick_settings_for(seeds_index), port=int(url.rpartition(":")[2])):
         page.locator("#offline").wait_for(state="hidden")
         page.get_by_role("button", name="Try again").click()
         settled(page)
@@ -473,7 +475,7 @@ def test_a_server_that_has_gone_is_told_of_until_it_is_back(seeds_index: Path, o
 
 
 def keyed(index: Path) -> tuple[Settings, str, str]:
-    settings = replace(settings_for(index), service=ServiceSettings(require_keys="always"))
+    settings = replace(quick_settings_for(index), service=ServiceSettings(require_keys="always"))
     return settings, open_keys(settings).add("asker", "asker"), open_keys(settings).add("admin", "admin")
 
 
@@ -515,7 +517,7 @@ def one_source(folder: Path) -> Path:
     documents = folder.parent / "documents"
     documents.mkdir()
     (documents / "owl.txt").write_bytes(DOCUMENTS["owl.txt"].encode())
-    with contextlib.closing(open_indexer(settings_for(folder))) as indexer:
+    with contextlib.closing(open_indexer(quick_settings_for(folder))) as indexer:
         indexer.run([documents], lambda _: None)
     return folder
 
@@ -533,7 +535,7 @@ def test_five_thousand_sources_can_be_searched_and_paged(tmp_path: Path, open_pa
             passage = Passage(source.name, 0, len(text), text, (Sentence(0, len(text)),))
             writer.put(source, "recipe", [passage], [text.encode()], to_rows(np.array([[1, 0]], dtype=np.float32)))
         writer.finish()
-    with serving(settings_for(tmp_path / "index"), lambda _: Scripted(lambda _: iter(()))) as url:
+    with serving(quick_settings_for(tmp_path / "index"), lambda _: Scripted(lambda _: iter(()))) as url:
         page = open_page(url)
         page.click("#list")
         page.locator(".source-rows").wait_for()
@@ -561,8 +563,7 @@ def test_on_a_phone_the_source_is_a_sheet_that_keeps_the_focus(seeds: str, open_
     assert not page.evaluate("document.querySelector('main').inert")
 
 
-@pytest.mark.parametrize("size", [pytest.param(WIDE, id="wide"), pytest.param(PHONE, id="phone")])
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize(("size", "colours"), some(LOOKS, 2))
 def test_axe_finds_nothing_serious(
     seeds: str, open_page: Callable[..., Page], size: dict[str, int], colours: str
 ) -> None:
@@ -610,7 +611,7 @@ def test_colours_can_be_chosen_and_stay(seeds: str, open_page: Callable[..., Pag
 def test_what_a_model_says_and_the_sources_do_not_can_be_unfolded(
     seeds_index: Path, open_page: Callable[..., Page]
 ) -> None:
-    with serving(settings_for(seeds_index, model="offline/lie")) as url:
+    with serving(quick_settings_for(seeds_index, model="offline/lie")) as url:
         page = open_page(url)
         ask(page, "Who founded Scale AI?")
         told = page.locator(".answer").inner_text()
@@ -619,7 +620,7 @@ def test_what_a_model_says_and_the_sources_do_not_can_be_unfolded(
         assert not withheld.locator("li").first.is_visible()
         withheld.locator("summary").click()
         assert withheld.locator("li").first.is_visible()
-    with serving(settings_for(seeds_index, model="nonsense/model", fallback="builtin")) as url:
+    with serving(quick_settings_for(seeds_index, model="nonsense/model", fallback="builtin")) as url:
         page = open_page(url)
         ask(page, "Who founded Scale AI?")
         assert "Answered without a language model: There is no model named" in page.locator(".answer").inner_text()

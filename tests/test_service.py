@@ -32,7 +32,7 @@ from rag.wiring import open_answerer, open_indexer
 from service.app import create_app, serve
 from service.problems import all_kinds
 from service.schemas import EXAMPLE_ANSWER, Problem
-from tests.conftest import SEEDS, settings_for
+from tests.conftest import SEEDS, quick_settings_for
 
 SEED_NAMES = sorted(path.name for path in SEEDS.iterdir())
 QUESTIONS = (
@@ -97,7 +97,7 @@ def process(settings: Settings, folder: Path) -> Iterator[Process]:
 
 @pytest.fixture(scope="module")
 def service(seeds_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with process(settings_for(seeds_index), tmp_path_factory.mktemp("service")) as running:
+    with process(quick_settings_for(seeds_index), tmp_path_factory.mktemp("service")) as running:
         yield running
 
 
@@ -181,7 +181,7 @@ def test_the_stream_ends_in_the_answer_that_is_given_whole(whole: Any, told: Any
 
 
 def test_the_answer_is_the_very_record_that_the_house_gives(whole: Any, seeds_index: Path) -> None:
-    answerer = open_answerer(settings_for(seeds_index))
+    answerer = open_answerer(quick_settings_for(seeds_index))
     for question, record in whole.items():
         assert timeless(record) == timeless(json.loads(json.dumps(answerer.ask(question).to_json())))
         assert list(record) == list(Answer.__dataclass_fields__)
@@ -258,7 +258,7 @@ def test_a_source_may_have_any_name_that_a_file_can_have(tmp_path: Path) -> None
     for number, name in enumerate(NAMES):
         (documents / name).parent.mkdir(parents=True, exist_ok=True)
         (documents / name).write_text(f"This is document {number} of the tests. It says so itself.\n", "utf-8")
-    settings = settings_for(tmp_path / "index")
+    settings = quick_settings_for(tmp_path / "index")
     index(documents, settings)
     with process(settings, tmp_path) as running, running.client() as client:
         listed = [source["name"] for source in client.get("/v1/sources").json()["sources"]]
@@ -430,7 +430,7 @@ def test_a_service_without_an_index_lives_and_picks_the_index_up_when_it_appears
     seeds_index: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "index"
-    with process(settings_for(folder), tmp_path) as running, running.client() as client:
+    with process(quick_settings_for(folder), tmp_path) as running, running.client() as client:
         assert client.get("/healthz").status_code == 200
         for response in (
             client.get("/readyz"),
@@ -458,7 +458,7 @@ def test_a_service_without_an_index_lives_and_picks_the_index_up_when_it_appears
 def test_what_is_indexed_meanwhile_is_answered_without_a_restart(tmp_path: Path) -> None:
     documents = tmp_path / "documents"
     shutil.copytree(SEEDS, documents)
-    settings = settings_for(tmp_path / "index")
+    settings = quick_settings_for(tmp_path / "index")
     index(documents, settings)
     with process(settings, tmp_path) as running, running.client() as client:
         question = "Who founded the Quillfeather Observatory?"
@@ -481,7 +481,7 @@ def test_a_damaged_index_is_a_problem_that_names_no_path(seeds_index: Path, tmp_
     folder = tmp_path / "index"
     shutil.copytree(seeds_index, folder)
     spoil(folder)
-    with process(settings_for(folder), tmp_path) as running, running.client() as client:
+    with process(quick_settings_for(folder), tmp_path) as running, running.client() as client:
         assert client.get("/healthz").status_code == 200
         assert_problem(client.get("/readyz"), 503, "index_damaged")
         assert_problem(client.post("/v1/ask", json={"question": "Who?"}), 503, "index_damaged")
@@ -497,7 +497,7 @@ def test_a_damaged_index_is_a_problem_that_names_no_path(seeds_index: Path, tmp_
 def test_the_server_says_where_it_listens_and_stops_quietly(
     seeds_index: Path, tmp_path: Path, how: signal.Signals, code: int
 ) -> None:
-    with process(settings_for(seeds_index), tmp_path) as running, running.client() as client:
+    with process(quick_settings_for(seeds_index), tmp_path) as running, running.client() as client:
         assert client.get("/healthz").status_code == 200
         assert running.greeting.startswith("Listening on http://127.0.0.1:")
         assert running.stop(how) == code

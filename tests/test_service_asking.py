@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from rag.records import Answered, Event, Found, Token
-from tests.conftest import settings_for
+from tests.conftest import quick_settings_for
 from tests.test_service import QUESTIONS, SEED_NAMES, ask, assert_problem, process, scripted, stream, timeless, wet
 
 QUESTION = "What was Scale AI's last valuation?"
@@ -21,7 +21,7 @@ QUESTION = "What was Scale AI's last valuation?"
 
 @pytest.fixture(scope="module")
 def client(seeds_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    settings = settings_for(seeds_index)
+    settings = quick_settings_for(seeds_index)
     with process(settings, tmp_path_factory.mktemp("service")) as running, running.client() as client:
         yield client
 

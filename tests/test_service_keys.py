@@ -22,7 +22,7 @@ from service.app import create_app, serve
 from service.guard import is_loopback
 from service.keys import KeyFile, open_keys
 from service.limits import Buckets, network_of
-from tests.conftest import settings_for
+from tests.conftest import quick_settings_for
 from tests.test_service import Process, ask, assert_problem, process, scripted, stream, wet
 
 # ---- the file of keys ------------------------------------------------------------------------------------------
@@ -159,7 +159,7 @@ def test_where_others_can_reach_it_a_service_without_keys_does_not_start(tmp_pat
 def guarded(seeds_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Process, KeyFile]]:
     folder = tmp_path_factory.mktemp("guarded")
     service = ServiceSettings(require_keys="always", keys=str(folder / "keys.json"), key_rate=0, address_rate=0)
-    settings = Settings(index=str(seeds_index), embedding=settings_for(seeds_index).embedding, service=service)
+    settings = Settings(index=str(seeds_index), embedding=quick_settings_for(seeds_index).embedding, service=service)
     keys = open_keys(settings)
     keys.add("somebody", "asker")
     with process(settings, folder) as running:
@@ -314,7 +314,7 @@ def test_the_log_is_json_and_holds_no_question_unless_asked_for(
     seeds_index: Path, tmp_path: Path, asked_for: str
 ) -> None:
     service = ServiceSettings(log_questions=asked_for)
-    plain = settings_for(seeds_index)
+    plain = quick_settings_for(seeds_index)
     settings = Settings(index=plain.index, embedding=plain.embedding, service=service, log_level="info")
     with process(settings, tmp_path) as running, running.client() as client:
         given = {"X-Request-Id": "abcdef-123456"}

@@ -15,13 +15,13 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from rag.settings import Settings
-from tests.conftest import SEEDS, settings_for
+from tests.conftest import SEEDS, quick_settings_for
 from tests.test_service import QUESTIONS, SEED_NAMES, Process, ask, process, timeless
 
 
 @pytest.fixture(scope="module")
 def service(seeds_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with process(settings_for(seeds_index), tmp_path_factory.mktemp("service")) as running:
+    with process(quick_settings_for(seeds_index), tmp_path_factory.mktemp("service")) as running:
         yield running
 
 
@@ -41,7 +41,7 @@ def with_client(request: pytest.FixtureRequest, service: Process, seeds_index: P
 
     def run(talk: Callable[[Client], Awaitable[None]]) -> None:
         async def connected() -> None:
-            async with Client(request.param(service, settings_for(seeds_index))) as client:
+            async with Client(request.param(service, quick_settings_for(seeds_index))) as client:
                 await talk(client)
 
         asyncio.run(asyncio.wait_for(connected(), 120))

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from rag.settings import LanguageSettings, ServiceSettings
-from tests.conftest import settings_for, times
+from tests.conftest import quick_settings_for, times
 from tests.model_servers import Reply, model_server
 from tests.test_service import Process, ask, process, stream
 
@@ -71,7 +71,7 @@ def door(
     threading.Thread(target=server.serve_forever, daemon=True).start()
     language = LanguageSettings(base_url=f"http://127.0.0.1:{server.server_port}/v1", retries=0, timeout=20)
     settings = replace(
-        settings_for(seeds_index),
+        quick_settings_for(seeds_index),
         model="openai-like/m",
         language=language,
         service=ServiceSettings(models="builtin, offline/copy"),
@@ -135,7 +135,7 @@ def test_a_client_that_leaves_ends_the_call_of_a_silent_model(seeds_index: Path,
     with model_server("openai") as model:
         model.script = [Reply("silent")]
         language = LanguageSettings(base_url=model.url, retries=0, timeout=600, context=2000)
-        settings = replace(settings_for(seeds_index), model="openai-like/m", language=language)
+        settings = replace(quick_settings_for(seeds_index), model="openai-like/m", language=language)
         with process(settings, tmp_path) as running, running.client() as client:
             with pytest.raises(httpx.ReadTimeout):
                 client.post("/v1/ask", json={"question": QUESTION, "stream": True}, timeout=httpx.Timeout(30, read=3))

@@ -15,13 +15,13 @@ import pytest
 from rag.errors import ModelUnreachable
 from rag.records import Event, Found, Token
 from service.openai import ChatCompletionRequest, turns
-from tests.conftest import settings_for
+from tests.conftest import quick_settings_for, some
 from tests.test_service import QUESTIONS, Process, ask, assert_problem, process, scripted, timeless
 
 
 @pytest.fixture(scope="module")
 def service(seeds_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with process(settings_for(seeds_index), tmp_path_factory.mktemp("service")) as running:
+    with process(quick_settings_for(seeds_index), tmp_path_factory.mktemp("service")) as running:
         yield running
 
 
@@ -38,7 +38,7 @@ def asking(question: str) -> list[Any]:
     return [{"role": "system", "content": "Be brief."}, {"role": "user", "content": question}]
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("question", some(QUESTIONS, 3))
 def test_the_client_curl_and_the_plain_door_get_the_same_record(
     client: openai.OpenAI, service: Process, question: str
 ) -> None:

@@ -10,13 +10,13 @@ import pytest
 
 from tests.benchmarks.service_disconnects import emptied, leave_all
 from tests.benchmarks.service_fuzz import MAKERS, fuzz, request
-from tests.conftest import settings_for, times
+from tests.conftest import quick_settings_for, times
 from tests.test_service import Process, ask, process
 
 
 @pytest.fixture(scope="module")
 def service(seeds_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    with process(settings_for(seeds_index), tmp_path_factory.mktemp("service")) as running:
+    with process(quick_settings_for(seeds_index), tmp_path_factory.mktemp("service")) as running:
         yield running
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import settings_for
+from tests.conftest import quick_settings_for
 from tests.test_service import SEEDS, ask, process
 
 otlp = pytest.importorskip(
@@ -64,7 +64,7 @@ def test_a_question_leaves_a_span_within_the_askers_with_one_for_each_stage_and_
     collector: Collector, seeds_index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.server_port}")
-    with process(settings_for(seeds_index), tmp_path) as running, running.client() as client:
+    with process(quick_settings_for(seeds_index), tmp_path) as running, running.client() as client:
         client.headers["traceparent"] = f"00-{ASKERS_TRACE}-{ASKERS_SPAN}-01"
         record = ask(client, "Who founded Scale AI?")
         client.get("/v1/sources/nowhere.txt")

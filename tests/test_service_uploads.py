@@ -18,7 +18,7 @@ from rag.errors import Unparsable
 from rag.settings import ServiceSettings, Settings
 from service.keys import KeyFile
 from service.sandbox import Sandbox
-from tests.conftest import settings_for
+from tests.conftest import quick_settings_for
 from tests.test_service import Process, ask, assert_problem, process, timeless
 
 QUESTION = "Who founded the Quillfeather Observatory?"
@@ -29,7 +29,7 @@ def with_uploads(index: Path, folder: Path, **more: Any) -> tuple[Settings, str]
     """Settings of a service for an index, and the key of an admin."""
     keys = folder / "keys.json"
     service = ServiceSettings(keys=str(keys), **more)
-    return Settings(str(index), embedding=settings_for(index).embedding, service=service), KeyFile(keys).add(
+    return Settings(str(index), embedding=quick_settings_for(index).embedding, service=service), KeyFile(keys).add(
         "a", "admin"
     )
 
@@ -106,22 +106,22 @@ def files(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if not path.name.endswith(("-wal", "-shm")))
 
 
-@pytest.mark.parametrize(
-    "name",
+NAMES = (
     ["..%2F..%2Fetc%2Fx.txt", "%2Fetc%2Fx.txt", "../x.txt", "a/b.txt", ".hidden.txt", "a%00b.txt", "%ED%A0%80.txt",
      "x" * 250 + ".txt", "-x.txt", "a%0Ab.txt", "%C3%A9" * 110 + ".txt", "C:x.txt", "~x.txt",
-     "a%5Cb.txt", "%C2%B9.txt"],
+     "a%5Cb.txt", "%C2%B9.txt"]
 )  # fmt: skip
-def test_no_name_reaches_the_file_system_but_a_plain_one(
-    running: tuple[Process, httpx.Client], name: str, tmp_path: Path
-) -> None:
+
+
+def test_no_name_reaches_the_file_system_but_a_plain_one(running: tuple[Process, httpx.Client], tmp_path: Path) -> None:
     _, client = running
     before = files(tmp_path)
-    response = client.put(f"/v1/sources/{name}", content=FOUNDED)
-    assert response.status_code in (404, 405, 422), response.text
-    if response.status_code == 422:
-        assert_problem(response, 422, "bad_source_name")
-    assert files(tmp_path) == before
+    for name in NAMES:
+        response = client.put(f"/v1/sources/{name}", content=FOUNDED)
+        assert response.status_code in (404, 405, 422), (name, response.text)
+        if response.status_code == 422:
+            assert_problem(response, 422, "bad_source_name")
+        assert files(tmp_path) == before, name
 
 
 def test_a_source_of_the_servers_own_files_is_left_alone(running: tuple[Process, httpx.Client]) -> None:
@@ -146,9 +146,9 @@ def test_a_document_may_be_larger_than_a_question_but_not_larger_than_is_set(
     assert_problem(client.put("/v1/sources/a.txt", content=pieces()), 413, "content_too_large")
 
 
-@pytest.mark.parametrize("job", ["0", "../../keys", "0" * 32, "..%2F..%2Fkeys.json"])
-def test_an_unknown_job_is_not_found(running: tuple[Process, httpx.Client], job: str) -> None:
-    assert running[1].get(f"/v1/jobs/{job}").status_code == 404
+def test_an_unknown_job_is_not_found(running: tuple[Process, httpx.Client]) -> None:
+    for job in ("0", "../../keys", "0" * 32, "..%2F..%2Fkeys.json"):
+        assert running[1].get(f"/v1/jobs/{job}").status_code == 404, job
 
 
 def test_while_documents_come_no_answer_fails_or_mixes_what_was_with_what_is(

@@ -172,6 +172,11 @@ class MilvusWriter:
             self._end_passages([entry.id for entry in self._ended])
             self._ended.clear()
 
+    @property
+    def waiting(self) -> int:
+        """How many sources were put that are not written yet."""
+        return len(self._waiting["sources"])
+
     def finish(self) -> None:
         """Publish what was written: from now on readers see it, all at once."""
         self._lease.check()

@@ -127,6 +127,11 @@ class Writer:
     def commit(self) -> None:
         """Nothing is left to do: each source was a transaction of its own."""
 
+    @property
+    def waiting(self) -> int:
+        """How many sources were put that are not kept yet: none."""
+        return 0
+
     def finish(self) -> None:
         """Make the cached vector index, and the count of common words, anew where it is worth it."""
         self._count_words()
