@@ -60,6 +60,7 @@ class Process:
         )
         flags = {"index": settings.index, "embedding.cache": settings.embedding.cache}
         flags |= {f"service.{name}": value for name, value in asdict(settings.service).items()} | {"service.port": 0}
+        flags |= {f"search.{name}": value for name, value in asdict(settings.search).items()}
         flags |= {f"language.{name}": value for name, value in asdict(settings.language).items()}
         flags |= {"model": settings.model, "log_level": settings.log_level}
         self.log = log
