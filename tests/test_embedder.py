@@ -28,7 +28,7 @@ from rag.errors import ModelDamaged, ModelUnavailable
 from rag.protocols import Embedder
 from rag.settings import load_settings
 from rag.wiring import open_embedder
-from tests.conftest import times
+from tests.conftest import only_in_long_runs, times
 from tests.contracts import embedder_contract
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
@@ -146,6 +146,7 @@ def test_threads_that_ask_for_the_first_time_at_once_all_get_an_answer(start: in
     assert done.stdout == "1\n", start
 
 
+@only_in_long_runs
 def test_a_model_can_be_converted_after_another_was_opened(tmp_path: Path) -> None:
     script = (
         "import os, sys\nfrom pathlib import Path\nfrom rag.settings import load_settings\n"

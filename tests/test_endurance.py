@@ -22,7 +22,7 @@ from rag.settings import Settings
 from rag.wiring import open_answerer, open_indexer, open_store
 from service.memory import ASKING, NEEDS, enough_for
 from tests.benchmarks import endurance
-from tests.conftest import settings_for, times
+from tests.conftest import only_in_long_runs, settings_for, some, times
 from tests.test_cli import environment
 from tests.test_service import assert_problem, process
 
@@ -190,6 +190,7 @@ def test_a_limit_on_the_size_of_files_is_one_clear_error_and_keeps_what_was_repo
     assert shell.texts() == wanted
 
 
+@only_in_long_runs
 def test_a_disk_too_full_for_the_file_of_vectors_costs_time_and_nothing_else(shell: Shell, tmp_path: Path) -> None:
     small = {"WHOSAYS_PASSAGES__TOKENS": "8", "WHOSAYS_PASSAGES__OVERLAP": "1"}
     (shell.documents / "rain.txt").write_text("It rained all day.\n" * MANY)
@@ -250,6 +251,7 @@ def test_of_two_indexing_runs_the_second_is_told_so_and_the_first_goes_on(shell:
     assert shell.texts() == shell.wanted()
 
 
+@only_in_long_runs
 def test_an_answer_that_is_given_while_indexing_quotes_one_state_of_each_source(shell: Shell) -> None:
     editions = []
     for edition in ("salt", "tea", "wool"):
@@ -349,7 +351,7 @@ def test_no_duration_is_taken_from_a_clock_that_may_jump() -> None:
 PROCESSORS = len(os.sched_getaffinity(0))
 
 
-@pytest.mark.parametrize("command", ["index", "ask", "sources"])
+@pytest.mark.parametrize("command", some(["index", "ask", "sources"], 1))
 def test_a_command_with_too_little_memory_says_what_it_needs_and_harms_nothing(shell: Shell, command: str) -> None:
     shell.write(4)
     shell.brought_up_to_date()

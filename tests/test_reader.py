@@ -30,7 +30,7 @@ from rag.reader.network import base_folder, batch_of, tokenizer
 from rag.reader.train import main as train
 from rag.settings import EmbeddingSettings, Settings, load_settings
 from rag.wiring import READER_FOLDER, open_reader
-from tests.conftest import some
+from tests.conftest import only_in_long_runs, some
 from tests.contracts import reader_contract, verifier_contract
 from tests.test_reader_data import write_data
 
@@ -268,6 +268,7 @@ def test_a_batch_holds_its_examples_padded_and_comes_back_from_a_file(
         assert int(batch.types[row].sum()) == length - length // 2
 
 
+@only_in_long_runs
 def test_a_network_learns_from_what_a_teacher_says(trained: Path, tmp_path: Path) -> None:
     def run(name: str, *more: str) -> list[float]:
         data = ["--data", str(trained / "data"), "--out", str(tmp_path / name)]

@@ -21,8 +21,8 @@ from tests.model_servers import Reply, model_server
 from tests.test_service import Process, ask, process, stream
 
 QUESTION = "Who founded Scale AI?"
-KILLED = times(30, 200)
-WARM = 30
+KILLED = times(20, 200)
+WARM = times(15, 30)
 GROWTH = 1.05
 
 

@@ -18,7 +18,7 @@ import pytest
 from rag.errors import BadSettings
 from service.app import create_app
 from service.processes import alive
-from tests.conftest import quick_settings_for, some
+from tests.conftest import only_in_long_runs, quick_settings_for, some
 from tests.test_service import Process, ask, process, timeless
 from tests.test_service_uploads import FOUNDED, QUESTION, finished, with_uploads
 
@@ -77,6 +77,7 @@ def test_all_processes_give_one_answer_and_the_new_one_as_soon_as_a_job_is_done(
     assert running.log.read_text() == ""
 
 
+@only_in_long_runs
 def test_uploads_that_different_processes_receive_at_once_are_all_indexed(two: tuple[Process, str]) -> None:
     running, key = two
 
@@ -95,7 +96,7 @@ def test_uploads_that_different_processes_receive_at_once_are_all_indexed(two: t
             assert shown == (running.log.parent / "index" / "uploads" / name).read_bytes()
 
 
-@pytest.mark.parametrize("how", some([signal.SIGKILL, signal.SIGTERM, signal.SIGINT], 2), ids=str)
+@pytest.mark.parametrize("how", some([signal.SIGKILL, signal.SIGTERM, signal.SIGINT], 1), ids=str)
 def test_when_the_first_process_ends_all_do(two: tuple[Process, str], how: signal.Signals) -> None:
     running, _ = two
     answered_by(running, QUESTION, 2)

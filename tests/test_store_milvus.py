@@ -24,6 +24,7 @@ from rag.store.milvus import MilvusStore
 from rag.store.milvus_schema import read_row, write_row
 from rag.store.milvus_server import Address, Server, address_of
 from rag.store.milvus_writer import MilvusWriter
+from tests.conftest import times
 from tests.contracts import NORTH, put
 
 ROOT = Path(__file__).parent.parent
@@ -187,7 +188,7 @@ for number in range(1000):
 
 def test_a_killed_run_shows_nothing_and_the_next_goes_on_with_it(tmp_path: Path) -> None:
     path = tmp_path / "index.db"
-    for kill in range(3):
+    for kill in range(times(2, 5)):
         command = [sys.executable, "-c", KILLED, str(path), str(kill), str(ROOT)]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)})
         assert child.stdout is not None

@@ -15,7 +15,7 @@ from rag.errors import BadInput, IndexLocked
 from rag.store.local import LocalStore
 from rag.wiring import open_indexer
 from rag.workers import CRASHED
-from tests.conftest import SEEDS, settings_for, times
+from tests.conftest import SEEDS, only_in_long_runs, settings_for, times
 
 ROOT = Path(__file__).parent.parent
 
@@ -137,6 +137,7 @@ print(len(report.added), [(Path(s.path).name, s.reason) for s in report.skipped]
 """
 
 
+@only_in_long_runs
 def test_a_file_that_takes_its_worker_with_it_is_reported_and_the_others_are_indexed(tmp_path: Path) -> None:
     folder = documents(tmp_path / "documents", 20)
     (folder / "0007.txt").write_text("This one is fatal.")
