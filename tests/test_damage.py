@@ -25,7 +25,7 @@ from rag.store.schema import FILE
 from rag.store.writer import Writer
 from rag.wiring import open_embedder, open_indexer, open_store
 from tests.benchmarks.damage import Damage, Judge, files_of, make_index
-from tests.conftest import SEEDS, settings_for, times
+from tests.conftest import SEEDS, only_in_long_runs, settings_for, times
 from tests.test_store import NORTH, nearest, put
 
 QUESTION = "Who founded Scale AI?"
@@ -281,6 +281,7 @@ def test_every_file_of_a_converted_model_is_checked(seeds_index: Path, tmp_path:
     assert not is_whole(folder / card.name)
 
 
+@only_in_long_runs
 def test_a_damaged_model_is_converted_and_compiled_anew(seeds_index: Path, tmp_path: Path) -> None:
     models = Path(settings_for(seeds_index).embedding.cache).expanduser() / "models"
     shutil.copytree(models, tmp_path / "models")

@@ -177,6 +177,7 @@ def test_a_disk_that_fills_while_indexing_is_one_clear_error_and_keeps_what_was_
         assert shell.texts() == wanted
 
 
+@only_in_long_runs
 def test_a_limit_on_the_size_of_files_is_one_clear_error_and_keeps_what_was_reported(shell: Shell) -> None:
     shell.fill(600)
     shell.limits = {resource.RLIMIT_FSIZE: 800_000}
@@ -280,6 +281,7 @@ def test_an_answer_that_is_given_while_indexing_quotes_one_state_of_each_source(
     assert asked >= 3
 
 
+@only_in_long_runs
 def test_an_index_that_is_deleted_under_askers_is_told_and_found_again(shell: Shell, tmp_path: Path) -> None:
     shell.write(8)
     shell.brought_up_to_date()
@@ -384,6 +386,7 @@ def test_memory_that_ends_in_the_middle_is_no_bug() -> None:
     assert "ulimit -v" in caught.value.hint
 
 
+@only_in_long_runs
 def test_a_document_that_needs_more_memory_than_there_is_harms_no_other(shell: Shell) -> None:
     shell.write(4)
     shell.brought_up_to_date()

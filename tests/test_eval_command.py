@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from eval.command import command_named, evaluate
 from rag.errors import BadGold, BadInput, IndexMissing, WhosaysError
 from rag.settings import load_settings
+from tests.conftest import only_in_long_runs
 
 ROOT = Path(__file__).parent.parent
 SEEDS_GOLD = ROOT / "eval" / "gold" / "seeds.jsonl"
@@ -226,7 +227,12 @@ def earlier(seeds_index: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.mark.parametrize(
     ("changed", "lost"),
     [
-        pytest.param({"WHOSAYS_ANSWER__THRESHOLD": "0.95"}, "correct went from", id="the threshold moved"),
+        pytest.param(
+            {"WHOSAYS_ANSWER__THRESHOLD": "0.95"},
+            "correct went from",
+            id="the threshold moved",
+            marks=only_in_long_runs,
+        ),
         pytest.param({"WHOSAYS_SEARCH__TOP_K": "1"}, "recall@5 went from", id="only one passage is read"),
         pytest.param({"WHOSAYS_SEARCH__CANDIDATES": "60"}, None, id="harmless: more candidates"),
     ],

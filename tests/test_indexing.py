@@ -129,7 +129,7 @@ def test_a_rebuild_of_a_path_that_is_not_there_loses_nothing(docs: Path, tmp_pat
     assert len(open_store(settings(tmp_path / "index")).sources()) == 2
 
 
-KILLS = times(8, 50)
+KILLS = times(5, 50)
 
 
 def test_a_kill_at_any_moment_leaves_an_index_that_opens(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from rag.answering import Answerer
 from rag.settings import LanguageSettings
 from rag.wiring import open_answerer
-from tests.conftest import settings_for
+from tests.conftest import only_in_long_runs, settings_for
 from tests.model_servers import model_server
 from tests.test_answering import check_laws
 from tests.tiny_models import write_gguf, write_transformers
@@ -61,6 +61,7 @@ def test_a_served_model_answers_in_checked_words(
     assert not variable or "secret" not in str(answer.to_json())
 
 
+@only_in_long_runs
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "package", "maker"), LOCAL)
 def test_of_the_noise_of_a_toy_model_in_the_process_nothing_reaches_the_text(

@@ -32,7 +32,7 @@ from rag.wiring import open_answerer, open_indexer
 from service.app import create_app
 from service.keys import open_keys
 from service.pages import HEADERS, page_routes
-from tests.conftest import quick_settings_for, some
+from tests.conftest import only_in_long_runs, quick_settings_for, some
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
@@ -525,6 +525,7 @@ def one_source(folder: Path) -> Path:
 # ---- many sources, small screens, all readers --------------------------------------------------------------------
 
 
+@only_in_long_runs
 def test_five_thousand_sources_can_be_searched_and_paged(tmp_path: Path, open_page: Callable[..., Page]) -> None:
     writer = Writer(tmp_path / "index", "digest", "one direction", 2, rebuild=False)
     with contextlib.closing(writer):

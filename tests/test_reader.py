@@ -208,6 +208,7 @@ def test_a_share_that_is_none_is_refused_in_one_line(
     assert said in capsys.readouterr().err
 
 
+@only_in_long_runs
 def test_a_run_that_was_killed_ends_where_one_that_was_not_ends(trained: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rag.reader.train", "--data", str(trained / "data"), "--out", str(tmp_path), *FEW]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

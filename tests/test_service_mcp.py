@@ -31,6 +31,7 @@ def over_http(service: Process, _: Settings) -> Any:
 
 def over_stdio(_: Process, settings: Settings) -> Any:
     environment = {**os.environ, "PYTHONPATH": str(SEEDS.parent), "WHOSAYS_EMBEDDING__CACHE": settings.embedding.cache}
+    environment["WHOSAYS_SEARCH__TOP_K"] = str(settings.search.top_k)
     command = ["-m", "service.cli", "mcp", "--index", settings.index]
     return stdio_client(StdioServerParameters(command=sys.executable, args=command, env=environment))
 

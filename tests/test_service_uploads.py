@@ -18,7 +18,7 @@ from rag.errors import Unparsable
 from rag.settings import ServiceSettings, Settings
 from service.keys import KeyFile
 from service.sandbox import Sandbox
-from tests.conftest import quick_settings_for
+from tests.conftest import only_in_long_runs, quick_settings_for
 from tests.test_service import Process, ask, assert_problem, process, timeless
 
 QUESTION = "Who founded the Quillfeather Observatory?"
@@ -151,6 +151,7 @@ def test_an_unknown_job_is_not_found(running: tuple[Process, httpx.Client]) -> N
         assert running[1].get(f"/v1/jobs/{job}").status_code == 404, job
 
 
+@only_in_long_runs
 def test_while_documents_come_no_answer_fails_or_mixes_what_was_with_what_is(
     running: tuple[Process, httpx.Client],
 ) -> None:

@@ -68,6 +68,7 @@ def children_named(name: str, of: int) -> list[int]:
     return [int(pid) for pid, _, *args in rows if int(pid) in below and args and name in args[0]]
 
 
+@only_in_long_runs
 def test_killed_workers_and_a_killed_driver_lose_nothing(tmp_path: Path) -> None:
     count = times(160, 300)
     folder = documents(tmp_path / "documents", count, years=30)  # long enough to be killed on the way
