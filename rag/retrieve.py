@@ -89,8 +89,12 @@ class _Search:
         scores: dict[int, float] = {}
         bests = list(firsts.values())[:FIRST_HITS]
         names = [names_to_follow(best.passage, self._question) for best in bests]
-        for best, named in zip(bests, self._snapshot.holding_words_each(names, self._candidates), strict=True):
-            shares = self._naming_what(best, dict(named))
+        named = [dict(found) for found in self._snapshot.holding_words_each(names, self._candidates)]
+        new = sorted(set().union(*named) - self._hits.keys())
+        cosines = self._snapshot.cosines(self._vector, new)
+        for best, bm25 in zip(bests, named, strict=True):
+            self._add({i: cosines[i] for i in bm25 if i in cosines}, {})
+            shares = self._naming_what(best, bm25)
             words = spoken(best.passage.text)
             for passage_id, hit in self._hits.items():
                 share = NAMED * shares.get(passage_id, 0.0) + TITLED * names_title(words, hit.title)
@@ -102,7 +106,6 @@ class _Search:
 
     def _naming_what(self, best: Hit, bm25: Mapping[int, float]) -> dict[int, float]:
         """Passages of other sources among those that hold names of this hit, as shares of the best one's BM25."""
-        self._add(self._snapshot.cosines(self._vector, sorted(bm25.keys() - self._hits.keys())), {})
         others = {i: score for i, score in bm25.items() if self._hits[i].passage.source != best.passage.source}
         most = max(others.values(), default=0.0)
         return {passage_id: score / most for passage_id, score in others.items()}

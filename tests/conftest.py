@@ -22,9 +22,7 @@ FEW_PASSAGES = 5  # the fewest with which the seeds still disagree on the valuat
 
 T = TypeVar("T")
 
-
 only_in_long_runs = pytest.mark.skipif(not LONG, reason="takes long: make test-long")
-
 FIRST = ("test_workers.py", "test_reader.py", "test_service_processes.py", "test_endurance.py")
 
 

@@ -29,7 +29,7 @@ from rag.records import Parsed, Progress
 from rag.store.contents import to_rows
 from rag.store.local import LocalStore
 from rag.store.writer import Writer
-from tests.conftest import only_in_long_runs, some
+from tests.conftest import only_in_long_runs
 
 if TYPE_CHECKING:
     from rag.protocols import Vectors
@@ -216,7 +216,7 @@ with indexer(Path(sys.argv[1]), Hashing(lambda _: time.sleep(0.02))) as opened:
 
 
 @only_in_long_runs
-@pytest.mark.parametrize("sent", some([signal.SIGKILL, signal.SIGINT], 1), ids=str)
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill"])
 def test_whatever_ends_a_run_leaves_all_that_was_reported(tmp_path: Path, sent: signal.Signals) -> None:
     docs = write(tmp_path / "docs", 5 * GROUP)
     moments, ended, whole = random.Random(5), 0, {path.name for path in docs.iterdir()}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import runpy
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 
@@ -135,9 +135,8 @@ def test_a_file_that_is_missing_is_named_in_one_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [module, *arguments])
     with pytest.raises(SystemExit) as ended:
-        runpy.run_module(f"rag.reader.{module}", run_name="__main__")
+        import_module(f"rag.reader.{module}").main(arguments)
     assert ended.value.code == 2
     told = capsys.readouterr().err
     assert missing in told

@@ -29,9 +29,7 @@ def with_uploads(index: Path, folder: Path, **more: Any) -> tuple[Settings, str]
     """Settings of a service for an index, and the key of an admin."""
     keys = folder / "keys.json"
     service = ServiceSettings(keys=str(keys), **more)
-    return Settings(str(index), embedding=quick_settings_for(index).embedding, service=service), KeyFile(keys).add(
-        "a", "admin"
-    )
+    return quick_settings_for(index, service=service), KeyFile(keys).add("a", "admin")
 
 
 @pytest.fixture

@@ -64,9 +64,11 @@ def test_an_address_is_a_file_or_a_server(tmp_path: Path) -> None:
         address_of("http://user:secret@host:19530", {})
     assert "MILVUS_TOKEN" in caught.value.hint
     assert "secret" not in f"{caught.value} {caught.value.hint}"
-    with pytest.raises(BadSettings, match="milvus:a") as caught:
-        address_of("milvus:a", {})
-    assert ".db" in caught.value.hint
+    for neither in ("milvus:a", "HTTP://host:19530"):
+        with pytest.raises(BadSettings, match=neither) as caught:
+            address_of(neither, {})
+        assert "milvus:index.db" in caught.value.hint
+        assert "http://HOST:19530" in caught.value.hint
 
 
 def test_a_server_that_is_away_is_named(unused_port: int) -> None:

@@ -60,7 +60,9 @@ def address_of(uri: str, environ: Mapping[str, str]) -> Address:
         return Address(uri, environ.get(TOKEN, ""), environ.get(DATABASE, ""))
     path = uri.removeprefix(FILE_PREFIX)
     if not path.endswith(FILE_SUFFIX):
-        raise BadSettings(f"store.uri is {uri!r}.", hint=f"A file of Milvus ends with {FILE_SUFFIX}: milvus:index.db")
+        raise BadSettings(
+            f"store.uri is {uri!r}.", hint=f"Write milvus:index{FILE_SUFFIX} for a file, or http://HOST:19530."
+        )
     return Address(str(Path(path).expanduser().resolve()), database=environ.get(DATABASE, ""))
 
 

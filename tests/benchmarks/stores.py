@@ -125,6 +125,8 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--part", choices=("fill", "measure"), help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.questions < 1:
+        parser.error(f"--questions is {options.questions}: ask at least 1.")
     if options.part == "fill":
         print(fill(options.folder, options.stores, int(options.passages), options.real))
         return
