@@ -19,7 +19,7 @@ test: $(VENV)/installed-dev
 	$(BIN)/mypy
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-long: export WHOSAYS_TESTS := long
+test-long: export LONG_TESTS := yes
 test-long: test
 
 bench: $(VENV)/installed-dev

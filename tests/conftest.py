@@ -17,7 +17,7 @@ from rag.settings import EmbeddingSettings, SearchSettings, Settings
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SEEDS = Path(__file__).parent.parent / "seeds"
-LONG = os.environ.get("WHOSAYS_TESTS") == "long"
+LONG = bool(os.environ.get("LONG_TESTS"))  # no WHOSAYS_ in front: that would be a setting
 FEW_PASSAGES = 5  # the fewest with which the seeds still disagree on the valuation
 
 T = TypeVar("T")
