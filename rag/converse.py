@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rag.questions import STOP_WORDS, WORD, YEAR, analyse, stem
+from rag.questions import STOP_WORDS, WORD, YEAR, analyse, names_in, stem
 from rag.records import Turn
 
 MEMORY = 10  # turns that are looked back on
@@ -164,7 +164,7 @@ def _swapped(body: str, asked: str) -> str | None:
         kept = re.sub(rf" {preposition.group()}(?!.* {preposition.group()}).*$", "", asked, flags=re.IGNORECASE)
         return f"{kept} {body}"
     new = re.sub(r"['’]s$", "", body)
-    names = [name for name in analyse(asked).names if name.lower() != new.lower()]
+    names = [name for name in names_in(asked) if name.lower() != new.lower()]
     if not names or all(word.lower() in STOP_WORDS for word in WORD.findall(new)):
         return None
     return re.sub(rf"\b{re.escape(names[0])}\b", lambda _: new[0].upper() + new[1:], asked, count=1)
@@ -367,7 +367,7 @@ def _infinitive(verb: str) -> str:
 def _person(history: Sequence[Turn]) -> str | None:
     """The last person spoken of: two capitalised words, rather what an answer brought up than what was asked about."""
     for turn in reversed(history):
-        told, asked = _names_in(turn.answer), _names_in(turn.question)
+        told, asked = names_in(turn.answer), names_in(turn.question)
         for name in (*(name for name in told if name not in asked), *asked):
             if re.fullmatch(r"[A-Z][a-z]+(?: [A-Z]\.)? [A-Z][a-z]+", name):
                 return name
@@ -376,8 +376,3 @@ def _person(history: Sequence[Turn]) -> str | None:
 
 def _stems(text: str) -> frozenset[str]:
     return frozenset(stem(word) for word in WORD.findall(text))
-
-
-@lru_cache(maxsize=1024)
-def _names_in(text: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(analyse(text).names))

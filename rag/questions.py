@@ -67,6 +67,7 @@ TAKEN = re.compile(
     re.IGNORECASE,
 )
 WORD = re.compile(r"[^\W_](?:[\w.'’&-]*[^\W_])?")
+NAME = re.compile(r"\b[A-Z][\w&.-]*(?:\s+(?:[A-Z][\w&.-]*|\d+))*")
 YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
 WH = "who|whom|by whom|what|when|where|why|which|how"
 JOINED = re.compile(rf"^(?P<first>.+?),? and (?P<second>(?:(?:in|on|at|by|for) )?(?:{WH})\b.*)$", re.IGNORECASE)
@@ -105,7 +106,7 @@ def analyse(question: str) -> Asked:
         question,
         _kind(question, proper),
         words,
-        tuple(_names(proper)),
+        names_in(question),
         tuple(YEAR.findall(proper)),
         bool(PROSPECTIVE.search(proper)),
     )
@@ -146,7 +147,7 @@ def parts(question: str) -> list[str]:
 
 def _topic(question: str) -> str | None:
     """The name that a question is about: that which follows its auxiliary, else the first."""
-    names = _names(question)
+    names = names_in(question)
     follows = next((n for n in names if re.search(rf"\b(?:{AUXILIARIES}) {re.escape(n)}\b", question, re.I)), None)
     return follows or next(iter(names), None)
 
@@ -216,13 +217,13 @@ def _kind(question: str, proper: str) -> Kind:
     return "text"
 
 
-def _names(proper: str) -> list[str]:
+def names_in(text: str) -> tuple[str, ...]:
     """Runs of capitalised words, question words aside; a possessive ends a run: "Acme's Series F" holds two names."""
     names = []
-    for match in re.finditer(r"\b[A-Z][\w&.-]*(?:\s+(?:[A-Z][\w&.-]*|\d+))*", proper):
+    for match in NAME.finditer(COURTESY.sub("", text)):
         words = [word.rstrip(".") for word in match.group().split()]
         while words and words[0].lower() in NAME_STARTERS:
             words.pop(0)
         if words:
             names.append(" ".join(words))
-    return names
+    return tuple(names)

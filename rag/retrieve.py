@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from rag.protocols import Embedder, Snapshot
-from rag.questions import STOP_WORDS, analyse, search_words, stem
+from rag.questions import STOP_WORDS, names_in, search_words, stem
 from rag.records import Hit, Passage
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class _Search:
         """The passages near to the question in meaning and those that hold its words, best first."""
         near = [passage_id for passage_id, _ in self._snapshot.nearest_to(self._vector, self._candidates)]
         # Names of several words count once more as a whole: each word may stand often in passages about others.
-        names = [name for name in analyse(self._question).names if " " in name]
+        names = [name for name in names_in(self._question) if " " in name]
         words = [*search_words(self._question), *names]
         bm25 = dict(self._snapshot.holding_words(words, self._candidates))
         cosines = self._snapshot.cosines(self._vector, sorted({*near, *bm25}))
@@ -144,7 +144,7 @@ class Scale:
 def names_to_follow(passage: Passage, question: str) -> list[str]:
     """The names in a passage that bring something new to the question, in their order, at most `NAMES`."""
     asked = {stem(word) for word in WORD.findall(question)}
-    found = dict.fromkeys(name for s in passage.sentences for name in analyse(passage.sentence_text(s)).names)
+    found = dict.fromkeys(name for s in passage.sentences for name in names_in(passage.sentence_text(s)))
     new = [n for n in found if len(n) > 3 and any(stem(w) not in asked | STOP_WORDS for w in WORD.findall(n))]
     return new[:NAMES]
 
