@@ -35,6 +35,7 @@ from rag.records import (
     Withheld,
 )
 from rag.retrieve import Retriever
+from rag.subject import speaking
 from rag.weigh import Judgement, weigh
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ class Answerer:
             hits = _merged(found)
             clock.lap("retrieve")
             yield Found(tuple(hits))
-            judged = [self._judged(part, part_hits) for part, part_hits in zip(asked_parts, found, strict=True)]
+            judged = [self._judged(*of_part, snapshot) for of_part in zip(asked_parts, found, strict=True)]
             clock.lap("read")
             numbering = Numbering()
             for draft in self._drafts(alone, hits, judged, spoken):
@@ -186,8 +187,9 @@ class Answerer:
     def close(self) -> None:
         """Nothing is held between questions; here for those who treat all answerers alike."""
 
-    def _judged(self, part: str, hits: Sequence[Hit]) -> _Part:
+    def _judged(self, part: str, hits: Sequence[Hit], snapshot: Snapshot) -> _Part:
         asked = analyse(part)
+        hits = speaking(asked, hits, snapshot)
         evidence = self._reader.evidence(part, hits)
         judgement = weigh(asked, evidence, self._threshold)
         if judgement.reason == "no_passage_answers" and not self._reader.grants(part, hits):

@@ -109,8 +109,8 @@ class Snapshot(Protocol):
     def holding_words(self, words: Sequence[str], k: int) -> list[tuple[int, float]]:
         """The `k` passages with the best BM25 for any of the words or phrases as (id, score), best first."""
 
-    def holding_words_each(self, questions: Sequence[Sequence[str]], k: int) -> list[list[tuple[int, float]]]:
-        """What `holding_words` gives for each of several lists of words, asked together."""
+    def holding_names(self, lists: Sequence[Sequence[str]], k: int) -> list[list[tuple[int, float]]]:
+        """What `holding_words` gives for each of several lists of names; it may leave out those that very many hold."""
 
     def passages(self, ids: Sequence[int]) -> dict[int, Hit]:
         """The passages with these ids as hits of score 0."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -68,6 +69,7 @@ TAKEN = re.compile(
 )
 WORD = re.compile(r"[^\W_](?:[\w.'’&-]*[^\W_])?")
 NAME = re.compile(r"\b[A-Z][\w&.-]*(?:\s+(?:[A-Z][\w&.-]*|\d+))*")
+NAME_INSIDE = re.compile(r"(?<=[a-z,] )[A-Z][\w&-]*")
 YEAR = re.compile(r"\b(?:1[89]|20)\d\d\b")
 WH = "who|whom|by whom|what|when|where|why|which|how"
 JOINED = re.compile(rf"^(?P<first>.+?),? and (?P<second>(?:(?:in|on|at|by|for) )?(?:{WH})\b.*)$", re.IGNORECASE)
@@ -136,19 +138,29 @@ def parts(question: str) -> list[str]:
     first, second = joined["first"], joined["second"]
     if all(word.lower() in QUESTION_WORDS | {"much", "many"} for word in first.split()):
         return [question]
-    topic = _topic(first)
-    if topic and len(second.split()) > 3 and PRONOUN.search(second) and not PRONOUN.search(first):
-        second = PRONOUN.sub(lambda found: f"{topic}'s" if found["owner"] else topic, second)
+    about = topic(first)
+    if about and len(second.split()) > 3 and PRONOUN.search(second) and not PRONOUN.search(first):
+        second = PRONOUN.sub(lambda found: f"{about}'s" if found["owner"] else about, second)
     elif len(second.split()) <= 3 or re.search(r"\b(?:it|its|they|their|he|she|that)\b", second, re.IGNORECASE):
         borrowed = [word for word in first.split() if word.lower() not in QUESTION_WORDS]
         second = " ".join([second, *borrowed])
     return [f"{first}?", f"{second[0].upper()}{second[1:]}?"]
 
 
-def _topic(question: str) -> str | None:
-    """The name that a question is about: that which follows its auxiliary, else the first."""
+def names_told(asked: Asked, texts: Iterable[str]) -> tuple[str, ...]:
+    """The words of a question without capitals that texts write as names: "who runs openai" asks about OpenAI."""
+    told = {name.lower() for text in texts for name in NAME_INSIDE.findall(text)}
+    return tuple(word for word in asked.words if word.lower() in told)
+
+
+def topic(question: str) -> str | None:
+    """The name that a question is about: that which follows its auxiliary, else the first; None without a name.
+
+    "In Norway, how much does the Aurora carry?" is about the Aurora.
+    """
     names = names_in(question)
-    follows = next((n for n in names if re.search(rf"\b(?:{AUXILIARIES}) {re.escape(n)}\b", question, re.I)), None)
+    asking = rf"\b(?:{AUXILIARIES}) (?:the )?"
+    follows = next((name for name in names if re.search(rf"{asking}{re.escape(name)}\b", question, re.I)), None)
     return follows or next(iter(names), None)
 
 

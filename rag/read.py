@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, replace
 
 from rag.deny import denies, speaks_of_another
 from rag.protocols import Reader, Verifier
-from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, plain_words, premise
+from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, names_told, plain_words, premise
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
 from rag.values import Figure, agree, dates, figures, moment
 
@@ -28,7 +28,6 @@ MONEY = re.compile(
     r"\b(?:money|worth|valu\w+|revenues?|sales|costs?|prices?|invest\w*|raised?|profits?|paid|pay|spen[dt]|cheque|check)\b",
     re.I,
 )
-NAME_INSIDE = re.compile(r"(?<=[a-z,] )[A-Z][\w&-]*")
 OWNED = re.compile(r"['’]s\s+")
 EDGES = " \t\n,;:—–-("
 
@@ -92,7 +91,7 @@ class EvidenceReader:
     def found(self, question: str, hits: Sequence[Hit]) -> list[Found]:
         """What the reader finds, sentence by sentence, with what speaks for it."""
         asked = analyse(question)
-        asked = replace(asked, names=asked.names or _names_told(asked, hits))
+        asked = replace(asked, names=asked.names or names_told(asked, (hit.passage.text for hit in hits)))
         pieces = [(hit, window, f"{hit.title}\n" if hit.title else "") for hit in hits for window in windows(hit)]
         readings = self._reader.read(question, [head + _slice(hit, *window) for hit, window, head in pieces])
         return [
@@ -201,12 +200,6 @@ def _related(asked: Asked, text: str) -> bool:
     """Whether a text holds a word of the question that is neither name nor number; true where there is none."""
     own = {concept(word) for word in plain_words(asked) if not word[0].isdigit()}
     return not own or not own.isdisjoint(concept(word) for word in WORD.findall(text))
-
-
-def _names_told(asked: Asked, hits: Sequence[Hit]) -> tuple[str, ...]:
-    """The words of a question without capitals that the hits write as names: "who runs openai" asks about OpenAI."""
-    told = {name.lower() for hit in hits for name in NAME_INSIDE.findall(hit.passage.text)}
-    return tuple(word for word in asked.words if word.lower() in told)
 
 
 def _share_named(asked: Asked, text: str) -> float:

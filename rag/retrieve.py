@@ -89,7 +89,7 @@ class _Search:
         scores: dict[int, float] = {}
         bests = list(firsts.values())[:FIRST_HITS]
         names = [names_to_follow(best.passage, self._question) for best in bests]
-        named = [dict(found) for found in self._snapshot.holding_words_each(names, self._candidates)]
+        named = [dict(found) for found in self._snapshot.holding_names(names, self._candidates)]
         new = sorted(set().union(*named) - self._hits.keys())
         cosines = self._snapshot.cosines(self._vector, new)
         for best, bm25 in zip(bests, named, strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rag.compose import compose, positions, short
@@ -49,7 +49,11 @@ def test_figures_that_agree_are_one_stand_and_others_dispute_it() -> None:
 
 
 def test_names_and_citations_stand_in_the_same_order() -> None:
-    told = [says("b", "Acme is worth $9.", "$9"), says("a", "Acme is worth $9 now.", "$9", 0.8), says("c", "$5.", "$5")]
+    told = [
+        says("b", "Acme is worth $9.", "$9"),
+        says("a", "Acme is worth $9 now.", "$9", 0.8),
+        says("c", "Acme: $5.", "$5"),
+    ]
     first = compose(weigh(WORTH, told, 0.5), 4)[0]
     assert first.parts[0].text == "$9 according to a and b"
     assert [quote.hit.passage.source for quote in first.parts[0].quotes] == ["a", "b"]
@@ -86,6 +90,59 @@ def test_figures_of_different_years_are_not_in_dispute() -> None:
         0.5,
     )
     assert judgement.outcome == "answered"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many tons does the Aurora carry?",
+        "In Norway, how many tons will the Aurora carry?",
+        "how many tons on the aurora",
+    ],
+)
+def test_a_figure_of_something_else_neither_disputes_nor_agrees(question: str) -> None:
+    """The other sources speak of other ships, and never of the one that is asked about."""
+    judgement = weigh(
+        analyse(question),
+        [
+            says("a", "The Aurora left Bergen. It carries 4,200 tons.", "4,200"),
+            says("b", "The Borealis left Hamburg. It carries 7,900 tons.", "7,900", 0.8),
+            says("c", "The Cassia left Oslo. It carries 4,200 tons.", "4,200", 0.8),
+        ],
+        0.5,
+    )
+    assert (judgement.outcome, values(judgement)) == ("answered", [("4,200 tons", ["a"])])
+
+
+@pytest.mark.parametrize(
+    ("question", "leads", "rival"),
+    [
+        ("How many tons does the Aurora carry?", "The Aurora carries 4,200 tons.", "Aurora's load: 7,900 tons"),
+        ("How many tons does the ship carry?", "The Aurora carries 4,200 tons.", "The ship carries 7,900 tons."),
+        ("How many men did the United States send?", "The United States sent 400 men.", "The U.S. sent 500 men."),
+        ("How many men did the United States send?", "The United States sent 400 men.", "The US sent 500 men."),
+        ("How many shares does Alexandr Wang own?", "Alexandr Wang owns 400 shares.", "Wang owns 500 shares."),
+        ("How many tons does the Borealis carry?", "The ship carries 4,200 tons.", "The Aurora carries 7,900 tons."),
+    ],
+)
+def test_a_source_disputes_what_it_names_in_its_own_way(question: str, leads: str, rival: str) -> None:
+    """As it does where the leading source names it no better."""
+    told = [says("a", leads, words_of(leads)), says("b", rival, words_of(rival), 0.8)]
+    assert weigh(analyse(question), told, 0.5).outcome == "disputed"
+
+
+def words_of(text: str) -> str:
+    """The figure in a text."""
+    return next(word for word in text.split() if word[0].isdigit())
+
+
+def test_a_word_that_all_companies_have_in_their_names_tells_none_of_them() -> None:
+    asked = analyse("How many branches does Meridian Bank have?")
+    told = [
+        says("a", "Meridian Bank has 40 branches, the bank says.", "40"),
+        says("b", "Harbour Bank has 70 branches.", "70", 0.8),
+    ]
+    assert values(weigh(asked, told, 0.5)) == [("40", ["a"])]
 
 
 def test_one_source_does_not_dispute_itself() -> None:
@@ -133,6 +190,7 @@ FIGURES = st.sampled_from(["$1 million", "$2 million", "about $2 million", "$9 b
 TOLD = st.lists(st.tuples(st.sampled_from("abcd"), FIGURES, st.floats(0, 1)), max_size=8)
 
 
+@settings(deadline=None)
 @given(TOLD, st.sampled_from(["How much is Acme worth?", "Is Acme rich?", "Why is Acme rich?", "Who is Acme?"]))
 def test_every_judgement_rests_on_what_was_read(told: list[tuple[str, str, float]], question: str) -> None:
     evidence = [says(source, f"Acme is worth {figure}.", figure, score) for source, figure, score in told]

@@ -68,13 +68,13 @@ def test_terms_are_those_of_the_full_text_index() -> None:
 def test_words_are_parted_by_how_many_passages_hold_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(full_text, "MOST", 100)
     common = CommonWords(1000, {"rain": 600, "oslo": 90, "sun": 20})
-    parted = common.parted(["Oslo", "raining", "wet", "sun", "wet rain"])
+    parted = common.parted(["Oslo", "raining", "wet", "sun", "wet rain"], 100)
     assert parted.first == ("wet", "sun", "wet rain")
     assert [(extra.word, extra.weight) for extra in parted.added] == [
         ("Oslo", pytest.approx(math.log(910.5 / 90.5))),
         ("raining", 0),
     ]
-    assert common.parted(["oslo"]) == Parted(("oslo",), ())
+    assert common.parted(["oslo"], 100) == Parted(("oslo",), ())
 
 
 def test_a_common_word_alone_finds_nothing_but_lifts_what_the_rare_ones_found(crowded: Writer) -> None:
@@ -91,6 +91,15 @@ def test_the_best_passages_and_their_order_are_those_that_all_words_give(
     whole = held(crowded, ["selwell", "oslo"], 1)
     assert texts(parted) == texts(whole) == ["selwell of oslo"]
     assert parted[0][1] == pytest.approx(whole[0][1], rel=0.3)
+
+
+def test_a_name_that_very_many_hold_leads_nowhere(crowded: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(full_text, "LEADING", 20)
+    with LocalStore(crowded.folder).snapshot() as snapshot:
+        alone, both, common, none = snapshot.holding_names([["selwell"], ["oslo", "selwell"], ["oslo"], []], 5)
+    assert {passage_id for passage_id, _ in alone} == {101, 102, 103}
+    assert both == alone
+    assert common == none == []
 
 
 def test_common_words_alone_are_looked_for_together(crowded: Writer) -> None:

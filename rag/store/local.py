@@ -288,9 +288,10 @@ class Snapshot:
         """
         return full_text.holding(words, k, self, self._store.common_words_at(self)) if words else []
 
-    def holding_words_each(self, questions: Sequence[Sequence[str]], k: int) -> list[list[tuple[int, float]]]:
-        """What `holding_words` gives for each of several lists of words."""
-        return [self.holding_words(words, k) for words in questions]
+    def holding_names(self, lists: Sequence[Sequence[str]], k: int) -> list[list[tuple[int, float]]]:
+        """For each list the `k` passages with the best BM25 for any of its names that few passages hold."""
+        common = self._store.common_words_at(self)
+        return [full_text.holding_names(names, k, self, common) for names in lists]
 
     def best(self, expression: str, k: int, *, among: int | None = None) -> list[tuple[int, float]]:
         """The `k` passages with the best BM25 for an expression of the full-text index as (id, score), best first.

@@ -269,23 +269,23 @@ class MilvusSnapshot:
         A word may be several: they are looked up as a phrase. The server scores words; for phrases it gives the
         passages that hold their words, and those where these stand side by side are scored here as it would.
         """
-        return self.holding_words_each([words], k)[0]
+        return self.holding_names([words], k)[0]
 
-    def holding_words_each(self, questions: Sequence[Sequence[str]], k: int) -> list[list[tuple[int, float]]]:
-        """What `holding_words` gives for each of several lists of words, in one request."""
-        terms = [[of for of in self._terms.of(words) if of] for words in questions]
+    def holding_names(self, lists: Sequence[Sequence[str]], k: int) -> list[list[tuple[int, float]]]:
+        """What `holding_words` gives for each of several lists of names, in one request."""
+        terms = [[of for of in self._terms.of(words) if of] for words in lists]
         phrases = [[of for of in each if len(of) > 1] for each in terms]
         queries = [" ".join(term for of in each for term in of if len(of) == 1) for each in terms]
         queries += [" ".join(term for of in each for term in of) for each in phrases]
         asked = list(dict.fromkeys(query for query in queries if query))
         if not asked:
-            return [[] for _ in questions]
+            return [[] for _ in lists]
         limit = (PHRASE_WIDTH if any(phrases) else 1) * k
         fields = ("id", "words") if any(phrases) else ("id",)
         found = dict(zip(asked, self._search(asked, "bm25", "BM25", limit, fields), strict=True))
-        lists = [found.get(query, []) for query in queries]
-        half = len(questions)
-        return [self._weighed(*each)[:k] for each in zip(lists[:half], lists[half:], phrases, strict=True)]
+        hits = [found.get(query, []) for query in queries]
+        half = len(lists)
+        return [self._weighed(*each)[:k] for each in zip(hits[:half], hits[half:], phrases, strict=True)]
 
     def _weighed(self, alone: Found, together: Found, phrases: Sequence[Sequence[str]]) -> list[tuple[int, float]]:
         """The passages that hold single words, and those that hold phrases, as (id, score), best first."""

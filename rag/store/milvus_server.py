@@ -27,7 +27,7 @@ FILE_PREFIX = "milvus:"
 FILE_SUFFIX = ".db"
 TOKEN = "MILVUS_TOKEN"
 DATABASE = "MILVUS_DATABASE"
-SECONDS = 10.0  # that a request may take; one of a writer ten times as long
+SECONDS = 10.0  # that a request may take; one of a writer, or one to a file, ten times as long
 BATCH = 128  # rows that one request carries: a server takes 64 megabytes, and a row has up to 0.2
 PAGE = 1_000  # rows that are fetched at a time
 
@@ -92,7 +92,7 @@ class Server:
             if address.file:
                 Path(address.uri).parent.mkdir(parents=True, exist_ok=True)
             self._client: Any = MilvusClient(
-                address.uri, token=address.token, db_name=address.database, timeout=SECONDS, dedicated=True
+                address.uri, token=address.token, db_name=address.database, timeout=self._patience, dedicated=True
             )
 
     def close(self) -> None:
@@ -138,6 +138,14 @@ class Server:
         return IndexRefused(f"Milvus at {self.address} refuses: {_first_line(message)}.")
 
     @property
+    def _patience(self) -> float:
+        """Seconds that a reader's request may take.
+
+        Milvus Lite reads a whole file at the first request, and makes its index of words at the first search for some.
+        """
+        return 10 * SECONDS if self.address.file else SECONDS
+
+    @property
     def dense_index(self) -> str:
         """The kind of index for vectors.
 
@@ -145,14 +153,14 @@ class Server:
         over, or many vectors are alike; a server sees to that. Milvus Lite compares all, which is what it is fit for.
         """
         with self.translated():
-            return "FLAT" if "lite" in self._client.get_server_version(timeout=SECONDS) else "AUTOINDEX"
+            return "FLAT" if "lite" in self._client.get_server_version(timeout=self._patience) else "AUTOINDEX"
 
     # ---- collections ---------------------------------------------------------------------------
 
     def collections(self) -> list[str]:
         """The names of all collections."""
         with self.translated():
-            return list(self._client.list_collections(timeout=SECONDS))
+            return list(self._client.list_collections(timeout=self._patience))
 
     def create(self, name: str, schema: Any, indices: Any) -> None:
         """Make a collection and load it."""
@@ -205,7 +213,7 @@ class Server:
                     output_fields=list(fields),
                     limit=PAGE,
                     consistency_level=consistency,
-                    timeout=SECONDS,
+                    timeout=self._patience,
                 )
             )
 
@@ -239,8 +247,6 @@ class Server:
         fields: Sequence[str] = ("id",),
     ) -> list[list[tuple[int, float, Mapping[str, Any]]]]:
         """For each query the best rows as (id, score, fields), best first."""
-        # Milvus Lite makes its index of words at the first search: twelve seconds at 100,000 passages.
-        patience = (10 if self.address.file else 1) * SECONDS
         with self.translated():
             found = self._client.search(
                 name,
@@ -251,7 +257,7 @@ class Server:
                 output_fields=list(fields),
                 search_params={"metric_type": metric},
                 consistency_level=consistency,
-                timeout=patience,
+                timeout=self._patience,
             )
         # Milvus Lite 3.2 gives BM25 with its sign turned; no score of it is negative.
         sign = abs if metric == "BM25" else float

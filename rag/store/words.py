@@ -21,6 +21,7 @@ TOKENIZER = "porter unicode61 remove_diacritics 2"
 # Passages that one search computes BM25 for: about a microsecond each, and as much again where their scores are added
 # to. Counting a word's passages takes a twentieth of that.
 MOST = 5_000
+LEADING = 1_000  # passages in all that are scored for the names of a good passage; names that more hold lead nowhere
 REMEMBERED = MOST // 20  # words of fewer passages are not remembered
 ADDED = 8  # of the common words, the rarest, that add their weight
 TOGETHER = 3  # of them, the rarest, that are looked for together where all words are common
@@ -78,15 +79,15 @@ class CommonWords:
         """What `counted` gave."""
         return cls(**json.loads(text))
 
-    def parted(self, words: Sequence[str]) -> Parted:
-        """The words parted so that no more than about `MOST` passages hold one of the first.
+    def parted(self, words: Sequence[str], most: int) -> Parted:
+        """The words parted so that no more than about `most` passages hold one of the first.
 
         A word of several terms is held by no more passages than the rarest of its terms is.
         """
         holding = [min((self._holding.get(term, 0) for term in terms), default=0) for terms in self._terms.of(words)]
         order = sorted(range(len(words)), key=lambda place: holding[place])
         sums = accumulate(holding[place] for place in order)
-        rare = sum(total <= MOST for total in sums)
+        rare = sum(total <= most for total in sums)
         first = tuple(words[place] for place in sorted(order[:rare]))
         return Parted(first, tuple(Weighted(words[place], self._weight(holding[place])) for place in order[rare:]))
 
@@ -110,7 +111,7 @@ class Index(Protocol):
 
 def holding(words: Sequence[str], k: int, index: Index, common: CommonWords | None) -> list[tuple[int, float]]:
     """The `k` passages with the best score for any of the words as (id, score), best first."""
-    parted = common.parted(words) if common else Parted(tuple(words), ())
+    parted = common.parted(words, MOST) if common else Parted(tuple(words), ())
     if not parted.added:
         return index.best(_any(words), k)
     scores: dict[int, float] = {}
@@ -128,6 +129,12 @@ def holding(words: Sequence[str], k: int, index: Index, common: CommonWords | No
             if len(scores) >= k:
                 break
     return sorted(scores.items(), key=lambda pair: (-pair[1], pair[0]))[:k]
+
+
+def holding_names(names: Sequence[str], k: int, index: Index, common: CommonWords | None) -> list[tuple[int, float]]:
+    """The same for names that are to lead somewhere: those that very many passages hold are left out."""
+    rare = common.parted(names, LEADING).first if common else names
+    return index.best(_any(rare), k) if rare else []
 
 
 def _any(words: Sequence[str]) -> str:

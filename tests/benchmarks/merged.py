@@ -1,10 +1,11 @@
 """Retrieval over the passages of four benchmarks in one index, with full-text searches of several depths.
 
-    python -m tests.benchmarks.merged FOLDER --data DIR [--most 5000,1000,0] [--questions 443] [--json]
+    python -m tests.benchmarks.merged FOLDER --data DIR [--most 5000,0] [--leading 1000,0] [--questions 443] [--json]
 
-The passages are those of NQ, HotpotQA, MuSiQue and SQuAD 1.1, some 31,000; asked are questions at NQ's even places and
-all of the other two suites. `--most` are values for `MOST` in `rag/store/words.py`, 0 for all words alike; they take
-turns at each question, so that their times may be compared. A second start goes on with the index that is there.
+The passages are those of NQ, HotpotQA, MuSiQue and SQuAD 1.1, some 31,000; asked is every second question of NQ and all
+of the other two suites, at most so many. `--most` and `--leading` are values for the bounds of those names in
+`rag/store/words.py`, 0 for none; all pairs of them take turns at each question, so that their times may be compared. A
+second start goes on with the index that is there.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from rag.store import words as full_text
 from rag.wiring import open_store
 from tests.benchmarks.scale import say
 
+UNBOUND = 1 << 40
 SQUAD = ("squad/train-v1.1.json", "squad/dev-v1.1.json")
 
 
@@ -83,27 +85,27 @@ def load(data: Path, questions: int, bench: Bench) -> tuple[Corpus, list[Asked]]
     return corpus, asked
 
 
-def measure(corpus: Corpus, asked: Sequence[Asked], depths: Sequence[int]) -> list[dict[str, Any]]:
-    """The figures of each depth: means over the questions, and milliseconds of a question's whole retrieval."""
-    scores: dict[int, dict[str, list[float]]] = {depth: {} for depth in depths}
-    laps: dict[int, list[float]] = {depth: [] for depth in depths}
+def measure(corpus: Corpus, asked: Sequence[Asked], bounds: Sequence[tuple[int, int]]) -> list[dict[str, Any]]:
+    """The figures of each (most, leading): means over questions, and milliseconds of a question's whole retrieval."""
+    scores: dict[tuple[int, int], dict[str, list[float]]] = {pair: {} for pair in bounds}
+    laps: dict[tuple[int, int], list[float]] = {pair: [] for pair in bounds}
     retrievers = {n: REAL.retriever(widened(corpus.settings, n)) for n in {question.depth for question in asked}}
     with open_store(corpus.settings).snapshot() as snapshot:
-        for done, (question, depth) in enumerate(product(asked, depths)):
-            full_text.MOST = depth or snapshot.passage_count + 1
+        for done, (question, pair) in enumerate(product(asked, bounds)):
+            full_text.MOST, full_text.LEADING = (bound or UNBOUND for bound in pair)
             begun = time.perf_counter()
             hits = retrievers[question.depth].retrieve(question.text, snapshot)
-            laps[depth].append(1000 * (time.perf_counter() - begun))
+            laps[pair].append(1000 * (time.perf_counter() - begun))
             found = ranked(hits, question.depth)
             for name, score in question.scores.items():
-                scores[depth].setdefault(name, []).append(score(found))
+                scores[pair].setdefault(name, []).append(score(found))
             if done % 200 == 0:
-                say(f"asked {done:,} of {len(asked) * len(depths):,}")
+                say(f"asked {done:,} of {len(asked) * len(bounds):,}")
     return [
-        {"most": depth}
-        | {name: round(float(np.mean(values)), 3) for name, values in scores[depth].items()}
-        | {f"retrieve_p{p}_ms": round(float(np.percentile(laps[depth], p)), 1) for p in (50, 95)}
-        for depth in depths
+        {"most": pair[0], "leading": pair[1]}
+        | {name: round(float(np.mean(values)), 3) for name, values in scores[pair].items()}
+        | {f"retrieve_p{p}_ms": round(float(np.percentile(laps[pair], p)), 1) for p in (50, 95)}
+        for pair in bounds
     ]
 
 
@@ -112,6 +114,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="the folder of the benchmarks' files")
     parser.add_argument("--most", default="5000,0")
+    parser.add_argument("--leading", default="1000")
     parser.add_argument("--questions", type=int, default=443, help="of each suite at most")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -124,7 +127,8 @@ def main() -> None:
 
     bench = Bench(options.data, options.folder, load_settings(os.environ), REAL, report=report)
     corpus, asked = load(options.data, options.questions, bench)
-    rows = measure(corpus, asked, [int(depth) for depth in options.most.split(",")])
+    bounds = product(map(int, options.most.split(",")), map(int, options.leading.split(",")))
+    rows = measure(corpus, asked, list(bounds))
     if options.json:
         print(json.dumps(rows, indent=2))
         return

@@ -1,0 +1,119 @@
+"""Which sources speak of what a question names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rag.answering import Answerer
+from rag.protocols import Snapshot
+from rag.questions import analyse
+from rag.subject import naming, speaking
+from rag.wiring import open_answerer, open_indexer
+from tests.conftest import settings_for
+
+SHIPS = {
+    "aurora.txt": "The Aurora left Bergen on Monday. It turned back because of ice at sea. It weighs 4,200 tons.",
+    "borealis.txt": "The Borealis left Hamburg on Tuesday. It turned back because of a fire. It carries grain."
+    " It weighs 7,900 tons.",
+    # Long enough for several passages, of which the last names no ship.
+    "log.txt": f"This is the log of the Aurora. {'The crew met at noon and spoke of the weather. ' * 60}\n\n"
+    "The captain is Nils Berg.",
+}
+
+
+@pytest.fixture(scope="module")
+def answerer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answerer]:
+    folder = tmp_path_factory.mktemp("ships")
+    write(folder / "docs")
+    made = settings_for(folder / "index")
+    indexer = open_indexer(made)
+    try:
+        indexer.run([folder / "docs"], lambda _: None)
+    finally:
+        indexer.close()
+    answerer = open_answerer(made)
+    yield answerer
+    answerer.close()
+
+
+def write(folder: Path) -> None:
+    folder.mkdir()
+    for name, text in SHIPS.items():
+        (folder / name).write_text(text)
+
+
+@pytest.fixture
+def snapshot(answerer: Answerer) -> Iterator[Snapshot]:
+    with answerer.store.snapshot() as snapshot:
+        yield snapshot
+
+
+@pytest.mark.parametrize(
+    ("question", "outcome", "short", "sources"),
+    [
+        ("How many tons does the Aurora weigh?", "answered", "4,200", ["aurora.txt"]),
+        ("How many tons does the Borealis weigh?", "answered", "7,900", ["borealis.txt"]),
+        ("Does the Borealis carry grain?", "answered", "Yes", ["borealis.txt"]),
+        ("Does the Aurora carry grain?", "not_in_sources", "", []),
+        ("does the aurora carry grain?", "not_in_sources", "", []),
+        ("Did the Aurora turn back because of a fire?", "answered", "No", ["aurora.txt"]),
+    ],
+)
+def test_what_is_said_of_one_ship_answers_no_question_about_another(
+    answerer: Answerer, question: str, outcome: str, short: str, sources: list[str]
+) -> None:
+    answer = answerer.ask(question)
+    assert (answer.outcome, [citation.source for citation in answer.citations]) == (outcome, sources)
+    assert short in (answer.short or "")
+
+
+def test_a_source_that_names_it_in_another_passage_speaks_of_it_all_the_same(
+    answerer: Answerer, snapshot: Snapshot
+) -> None:
+    hits = [hit for hit in answerer.search("Who is the captain?") if "Nils" in hit.passage.text]
+    hits += [hit for hit in answerer.search("Aurora and Borealis") if hit.passage.source != "log.txt"]
+    assert "Aurora" not in hits[0].passage.text
+    found = speaking(analyse("Who is the captain of the Aurora?"), hits, snapshot)
+    assert {hit.passage.source for hit in found} == {"log.txt", "aurora.txt"}
+
+
+@pytest.mark.parametrize("question", ["Who is the captain of the Delphin?", "Who is the captain?", "What left in May?"])
+def test_where_no_source_names_it_or_nothing_is_named_all_are_read(
+    answerer: Answerer, snapshot: Snapshot, question: str
+) -> None:
+    hits = answerer.search(question)
+    assert speaking(analyse(question), hits, snapshot) == hits
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "held"),
+    [
+        ("Alexandr Wang", "Wang left.", True),
+        ("United States", "The US sent ships.", True),
+        ("United States", "The U.S. sent ships.", True),
+        ("United States", "It asked us.", False),
+        ("Meridian Bank", "Harbour Bank opened. The bank is small.", False),
+        ("Acme", "ACME's owner", True),
+        ("Acme", "Acmeville", False),
+        ("Bank", "The bank is small.", True),
+    ],
+)
+def test_a_source_may_name_it_in_its_own_way(name: str, text: str, held: bool) -> None:
+    assert naming([name], {"a": text, "b": "Nothing"}) == ({"a"} if held else set())
+
+
+@given(
+    st.text(max_size=60)
+    | st.lists(st.sampled_from(["Aurora", "Borealis", "Nils Berg", "who", "May", "(["])).map(" ".join)
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_some_of_the_hits_are_left_in_their_order(answerer: Answerer, snapshot: Snapshot, question: str) -> None:
+    hits = answerer.search("What did the Aurora and the Borealis do?")
+    found = speaking(analyse(question), hits, snapshot)
+    assert found
+    assert found == [hit for hit in hits if hit in found]
