@@ -1,11 +1,12 @@
 """How long a search takes in the index's folder and in Milvus Lite, at several sizes; each measured by itself.
 
     python -m tests.benchmarks.stores FOLDER [--passages 10000,100000] [--real 5000] [--stores local,lite]
-        [--questions 100] [--json]
+        [--questions 100] [--patience 100] [--json]
 
 Passages and vectors are those of scale.py. `nearest` is the search by vector, `words` the one by BM25, `retrieve` all
 that a question needs of the store, its embedding included; milliseconds of the very first search, and over the first
-planted questions, each once, in a process that has asked some of them before. Where a search fails, `stopped` says so.
+planted questions, each once, in a process that has asked some of them before. Where a search fails, `stopped` says so;
+`--patience` lets a request to a file take longer than the program does.
 `fill` is what adding all sources takes, without their embedding. A second start goes on where the first ended.
 """
 
@@ -30,6 +31,7 @@ from rag.errors import WhosaysError
 from rag.questions import search_words
 from rag.retrieve import Retriever
 from rag.settings import Settings, StoreSettings, load_settings
+from rag.store import milvus_server
 from rag.store.milvus_server import Server, address_of
 from rag.store.milvus_writer import MilvusWriter
 from rag.wiring import open_embedder, open_store
@@ -122,11 +124,15 @@ def main() -> None:
     parser.add_argument("--stores", default="local,lite")
     parser.add_argument("--real", type=int, default=5_000, help="passages with vectors of the real model")
     parser.add_argument("--questions", type=int, default=100, help="asked at most")
+    parser.add_argument(
+        "--patience", type=float, default=10 * milvus_server.SECONDS, help="seconds for a file's request"
+    )
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--part", choices=("fill", "measure"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.questions < 1:
         parser.error(f"--questions is {options.questions}: ask at least 1.")
+    milvus_server.SECONDS = options.patience / 10
     if options.part == "fill":
         print(fill(options.folder, options.stores, int(options.passages), options.real))
         return
@@ -138,7 +144,7 @@ def main() -> None:
         folder = (options.folder / str(passages)).resolve()
         for store in options.stores.split(","):
             plan = [f"--stores={store}", f"--passages={passages}"]
-            plan += [f"--real={options.real}", f"--questions={options.questions}"]
+            plan += [f"--real={options.real}", f"--questions={options.questions}", f"--patience={options.patience}"]
             took = float(in_its_own_process(folder, "fill", *plan))
             say(f"{passages:,} in {store}: filled in {took:.1f} s")
             told = json.loads(in_its_own_process(folder, "measure", *plan))
