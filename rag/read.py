@@ -11,6 +11,7 @@ from rag.deny import denies, speaks_of_another
 from rag.protocols import Reader, Verifier
 from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, names_told, plain_words, premise
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
+from rag.subject import Topic
 from rag.values import Figure, agree, dates, figures, moment
 
 # Logistic regression on the gold questions that may be tuned on: tests/benchmarks/fit_scoring.py prints both lines.
@@ -91,6 +92,7 @@ class EvidenceReader:
     def found(self, question: str, hits: Sequence[Hit]) -> list[Found]:
         """What the reader finds, sentence by sentence, with what speaks for it."""
         asked = analyse(question)
+        about = Topic(asked, hits)
         asked = replace(asked, names=asked.names or names_told(asked, (hit.passage.text for hit in hits)))
         pieces = [(hit, window, f"{hit.title}\n" if hit.title else "") for hit in hits for window in windows(hit)]
         readings = self._reader.read(question, [head + _slice(hit, *window) for hit, window, head in pieces])
@@ -98,6 +100,7 @@ class EvidenceReader:
             found
             for (hit, (start, end), head), reading in zip(pieces, readings, strict=True)
             for found in _in_sentences(asked, hit, (start, end), reading, start - len(head))
+            if not about.is_another(hit, found.sentence)
         ]
 
     def grants(self, question: str, hits: Sequence[Hit]) -> bool:
@@ -112,7 +115,10 @@ class EvidenceReader:
         """The sentences that bear or deny what a yes/no question asks."""
         evidence = []
         words = _concepts(asked.words)
+        about = Topic(asked, hits)
         for (hit, sentence), support in self._held_against(asked, hits):
+            if about.is_another(hit, sentence):
+                continue
             text = hit.passage.sentence_text(sentence)
             denied = support.contradicted > support.supported or denies(asked, text)
             # A sentence that names another year or number speaks of what was asked all the same: it denies it.

@@ -11,10 +11,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from rag.protocols import Snapshot
-from rag.questions import WORD, Asked, names_told
-from rag.records import Hit
+from rag.questions import NAME_INSIDE, WORD, Asked, names_told, topic
+from rag.records import Hit, Sentence
 from rag.values import dates
 
+CALENDAR = re.compile(r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b|I\b")
+POINTING_BACK = re.compile(
+    r"\b(?:it|its|he|his|she|her|they|their|the (?:company|firm|group|startup))\b", re.IGNORECASE
+)
 LOOKED_UP = 100  # passages at most, where a source's hits hold none of the names
 
 
@@ -31,9 +35,54 @@ def speaking(asked: Asked, hits: Sequence[Hit], snapshot: Snapshot) -> list[Hit]
     return [hit for hit in hits if hit.passage.source in named or not named]
 
 
+class Topic:
+    """What a question is about, and which sentences of the hits speak of something else."""
+
+    def __init__(self, asked: Asked, hits: Sequence[Hit]) -> None:
+        texts = texts_of(hits)
+        names = names_of(asked, texts) if asked.names else []  # without capitals it is not sure what the name is
+        about = topic(asked.question)
+        name = about if about in names else next(iter(names), None)
+        self._named = _held([name] if name else [], texts)
+        self._told = {word for text in texts.values() for word in NAME_INSIDE.findall(text) if not CALENDAR.match(word)}
+
+    def is_another(self, hit: Hit, sentence: Sentence) -> bool:
+        """Whether a sentence begins with another name, or points back to a sentence that does, and none says the topic.
+
+        "It was founded in 2005." behind "Halden has 40 employees." says nothing of Crest. "Its chief executive is Petra
+        Novak." points back farther. What is looked at goes back to the last sentence that begins with a name, and
+        includes the title: news often names its subject there alone.
+        """
+        if self._named is None:
+            return False
+        passage = hit.passage
+        texts = [passage.sentence_text(s) for s in passage.sentences if s.end <= sentence.start]
+        context = [passage.sentence_text(sentence), hit.title or "", passage.heading or ""]
+        begun = self._begins_with_a_name(context[0])
+        for before in filter(self._names_any, reversed(texts)):
+            context.append(before)
+            if self._begins_with_a_name(before):
+                begun = True
+                break
+        return begun and not self._named.search("\n".join(context))
+
+    def _names_any(self, text: str) -> bool:
+        return not self._told.isdisjoint(WORD.findall(text))
+
+    def _begins_with_a_name(self, text: str) -> bool:
+        """Whether a sentence names something before it points back: "Halden and its staff", not "Its head is Jan"."""
+        first = next((word for word in WORD.finditer(text) if word.group() in self._told), None)
+        back = POINTING_BACK.search(text)
+        return first is not None and (back is None or first.start() < back.start())
+
+
 def names_of(asked: Asked, texts: Mapping[str, str]) -> list[str]:
-    """The question's names, or its words that the texts write as names; months and years are none."""
-    return [name for name in asked.names or names_told(asked, texts.values()) if not dates(name)]
+    """The question's names, or its words that the texts write as names.
+
+    Months and years are none, nor is "Firms" at the beginning of a question, where the texts write "firms".
+    """
+    names = asked.names or names_told(asked, texts.values())
+    return [name for name in names if not dates(name) and _telling(name, texts.values())]
 
 
 def texts_of(hits: Iterable[Hit]) -> dict[str, str]:
@@ -46,19 +95,21 @@ def texts_of(hits: Iterable[Hit]) -> dict[str, str]:
 
 def naming(names: Sequence[str], texts: Mapping[str, str]) -> set[str]:
     """The sources that hold a word of one of the names, or its initials: "Wang" or "US" for "United States"."""
-    ways = [rf"(?i:{re.escape(word)})" for name in names for word in _telling(name, texts.values())]
+    held = _held(names, texts)
+    return {source for source, text in texts.items() if held and held.search(text)}
+
+
+def _held(names: Sequence[str], texts: Mapping[str, str]) -> re.Pattern[str] | None:
+    """What finds one of the names in a text; None where there is none."""
+    telling = (_telling(name, texts.values()) or WORD.findall(name) for name in names)
+    ways = [rf"(?i:{re.escape(word)})" for words in telling for word in words]
     for words in map(WORD.findall, names):
         if len(words) > 1:
             ways.append("".join(rf"{re.escape(word[0])}\.?" for word in words))
-    held = re.compile(rf"(?<!\w)(?:{'|'.join(ways)})(?!\w)")
-    return {source for source, text in texts.items() if ways and held.search(text)}
+    return re.compile(rf"(?<!\w)(?:{'|'.join(ways)})(?!\w)") if ways else None
 
 
 def _telling(name: str, texts: Iterable[str]) -> list[str]:
-    """The words of a name that tell it from others: one that the texts write small, as "bank", is left out.
-
-    A name of such words alone has no others.
-    """
+    """The words of a name that tell it from others: those that the texts do not write small, as they do "bank"."""
     everything = "\n".join(texts)
-    words = WORD.findall(name)
-    return [word for word in words if not re.search(rf"\b{re.escape(word.lower())}\b", everything)] or words
+    return [word for word in WORD.findall(name) if not re.search(rf"\b{re.escape(word.lower())}\b", everything)]

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from rag.answering import Answerer
 from rag.protocols import Snapshot
 from rag.questions import analyse
-from rag.subject import naming, speaking
+from rag.records import Hit, Passage, Sentence
+from rag.subject import Topic, naming, speaking
 from rag.wiring import open_answerer, open_indexer
 from tests.conftest import settings_for
 
@@ -105,6 +106,54 @@ def test_where_no_source_names_it_or_nothing_is_named_all_are_read(
 )
 def test_a_source_may_name_it_in_its_own_way(name: str, text: str, held: bool) -> None:
     assert naming([name], {"a": text, "b": "Nothing"}) == ({"a"} if held else set())
+
+
+def passage(*sentences: str, title: str | None = None) -> Hit:
+    """A hit of so many sentences."""
+    text = " ".join(sentences)
+    starts = [text.index(sentence) for sentence in sentences]
+    spans = tuple(Sentence(start, start + len(told)) for start, told in zip(starts, sentences, strict=True))
+    return Hit(Passage("deal.txt", 0, len(text), text, spans), 1.0, title=title)
+
+
+# Names that stand inside sentences, and so are known to be names.
+OTHERS = passage("They met with Halden and with Crest in Bolt Hall, the company said, as did Petra Novak on Monday.")
+
+
+@pytest.mark.parametrize(
+    ("sentences", "another"),
+    [
+        (["It was founded in Lyon."], False),
+        (["Crest is small.", "It was founded in Lyon."], False),
+        (["Crest is small.", "The rain fell.", "It was founded in Lyon."], False),
+        (["Crest is small.", "Halden has 40 employees.", "It was founded in Lyon."], True),
+        (["Crest is small.", "Its chief is Petra Novak.", "It was founded in Lyon."], False),
+        (["Halden is small.", "Its chief is Petra Novak.", "It was founded in Lyon."], True),
+        (["Halden was founded in Lyon."], True),
+        (["On Monday it was founded in Lyon."], False),
+        (["Halden says that Crest was founded in Lyon."], False),
+    ],
+)
+def test_a_sentence_that_points_back_to_another_speaks_of_another(sentences: list[str], another: bool) -> None:
+    hit = passage(*sentences)
+    topic = Topic(analyse("Where was Crest founded?"), [hit, OTHERS])
+    assert topic.is_another(hit, hit.passage.sentences[-1]) is another
+
+
+def test_a_title_that_names_it_is_enough() -> None:
+    hit = passage("Halden was told that the firm was founded in Lyon.", title="Crest in the news")
+    assert not Topic(analyse("Where was Crest founded?"), [hit, OTHERS]).is_another(hit, hit.passage.sentences[0])
+
+
+@pytest.mark.parametrize("question", ["Where was it founded?", "where was crest founded?", "Who left in May?"])
+def test_a_question_that_surely_names_nothing_is_about_anything(question: str) -> None:
+    hit = passage("Halden was founded in Lyon.")
+    assert not Topic(analyse(question), [hit, OTHERS]).is_another(hit, hit.passage.sentences[0])
+
+
+def test_a_common_word_at_the_beginning_of_a_question_is_no_name() -> None:
+    hit = passage("Halden was founded in Lyon, and other firms, too.")
+    assert not Topic(analyse("Firms are founded where?"), [hit, OTHERS]).is_another(hit, hit.passage.sentences[0])
 
 
 @given(
