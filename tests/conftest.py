@@ -9,12 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import hypothesis
 import pytest
 
 from rag.settings import EmbeddingSettings, SearchSettings, Settings
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every program that they start, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of what is tested
+hypothesis.settings.load_profile("untimed")
 
 SEEDS = Path(__file__).parent.parent / "seeds"
 LONG = bool(os.environ.get("LONG_TESTS"))  # no WHOSAYS_ in front: that would be a setting

@@ -270,7 +270,7 @@ def the_last_that_was_put_stands(stores: Stores) -> None:
     """However sources are put, moved, removed and committed, by one run or by several of which the last ends."""
 
     @given(st.lists(st.tuples(STEPS, st.sampled_from("abc")), max_size=12))
-    @settings(max_examples=12, deadline=None)
+    @settings(max_examples=12)
     def check(steps: Sequence[tuple[tuple[str, str], str]]) -> None:
         with writing(stores, rebuild=True):
             pass
@@ -442,7 +442,7 @@ def any_name_is_a_name(stores: Stores) -> None:
     """Whatever marks it holds, a source is found by its name, and only that one is removed."""
 
     @given(st.lists(NAMES, min_size=2, max_size=8, unique=True))
-    @settings(max_examples=6, deadline=None)
+    @settings(max_examples=6)
     def check(names: list[str]) -> None:
         with writing(stores, rebuild=True) as writer:
             for name in names:

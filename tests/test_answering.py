@@ -130,7 +130,7 @@ def test_a_question_in_any_script_keeps_the_laws(answerer: Answerer, question: s
     check_laws(answerer.ask(question), answerer)
 
 
-@settings(max_examples=times(12, 60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(12, 60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=60))
 def test_any_text_keeps_the_laws(answerer: Answerer, question: str) -> None:
     if question.strip():

@@ -118,14 +118,14 @@ def prose() -> list[Numbered]:
     return [each for each in found if each.text.endswith(".") and len(each.text) < 300]
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_sentence_bears_itself(checker: Checker, data: st.DataObject) -> None:
     each = data.draw(st.sampled_from(prose()))
     assert checker.check(each.text, [each], [each], "How do I do that?").sentences == (each,)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), st.text(max_size=60))
 def test_no_claim_and_no_sentence_are_too_odd(checker: Checker, data: st.DataObject, text: str) -> None:
     each = data.draw(st.sampled_from(prose()))

@@ -52,7 +52,7 @@ def expected(judge: Judge, seeds_index: Path) -> dict[str, dict[str, Any]]:
     return {QUESTION: answer}
 
 
-@settings(max_examples=times(15, 100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(15, 100), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(damage=damages, which=st.integers(0, 9))
 def test_a_damaged_index_gives_the_same_answer_or_an_error_of_ours(
     judge: Judge,

@@ -58,7 +58,7 @@ def test_the_converted_model_gives_the_vectors_of_the_original(converted: Embedd
     assert float(converted.embed_question(texts[0]) @ reference.embed_question(texts[0])) >= 0.999
 
 
-@settings(max_examples=times(8, 60), deadline=None)
+@settings(max_examples=times(8, 60))
 @given(chosen=st.lists(st.integers(0, 39), min_size=1, max_size=24))
 def test_a_text_has_one_vector_whatever_is_embedded_with_it(converted: Embedder, chosen: list[int]) -> None:
     """So that an index of the same sources is the same, however they came into it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from prompt_toolkit import PromptSession
 from prompt_toolkit.input import create_pipe_input
@@ -170,7 +170,6 @@ made = st.builds(lambda *words: " ".join(words), subjects, predicates, objects).
 texts = st.lists(st.one_of(made, st.text(max_size=60)), max_size=8).map("\n".join)
 
 
-@settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=4), st.integers(0, 9), st.integers(1, 12))
 def test_whatever_the_documents_what_is_drafted_is_sound(
     tmp_path_factory: pytest.TempPathFactory, some: list[str], seed: int, count: int

@@ -211,7 +211,7 @@ def test_a_sum_over_nothing_is_null_and_never_nan() -> None:
     assert (record["n"], record["timings_ms"]) == (0, {})
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.floats(0, 1), st.integers(0, 2)), max_size=5))
 def test_no_figure_is_ever_nan(cases: list[tuple[bool, bool, float, int]]) -> None:
     scores = [

@@ -242,7 +242,7 @@ def test_the_same_model_and_question_give_the_same_bytes(builtin: Answerer) -> N
     assert first.fingerprint != builtin.ask(VALUED).fingerprint
 
 
-@settings(deadline=None, max_examples=times(10, 60), suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=times(10, 60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.one_of(st.text(max_size=80), st.sampled_from([f"{FOUNDED} [1.1].", "[7.7]", REFUSAL])), max_size=5))
 def test_whatever_a_model_says_the_laws_hold(builtin: Answerer, pieces: list[str]) -> None:
     answerer = spoken(builtin, Scripted(" ".join(pieces)))

@@ -247,7 +247,7 @@ def test_whatever_ends_a_run_leaves_all_that_was_reported(tmp_path: Path, sent: 
     assert set(names(folder)) == whole
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(changes=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3), st.sampled_from(["keep", "old", "far"]))))
 def test_a_change_is_seen_whatever_the_clock_says(
     tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int, str]]

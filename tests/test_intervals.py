@@ -125,7 +125,7 @@ def test_auroc_knows_only_the_order(positives: list[float], negatives: list[floa
 
 
 @pytest.mark.usefixtures("few_resamples")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(few)
 def test_a_mean_lies_in_its_interval_and_that_among_the_cases(values: list[float]) -> None:
     interval = mean_interval(values)
@@ -135,7 +135,7 @@ def test_a_mean_lies_in_its_interval_and_that_among_the_cases(values: list[float
 
 
 @pytest.mark.usefixtures("few_resamples")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(few, few)
 def test_an_area_stays_between_0_and_1(positives: list[float], negatives: list[float]) -> None:
     interval = auroc_interval(positives, negatives)
@@ -144,7 +144,7 @@ def test_an_area_stays_between_0_and_1(positives: list[float], negatives: list[f
 
 
 @pytest.mark.usefixtures("few_resamples")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda p: (min(p), max(p))), min_size=1, max_size=9)
 )
@@ -187,7 +187,7 @@ def test_chance_hardly_gives_ten_changes_that_all_point_one_way() -> None:
 
 
 @pytest.mark.usefixtures("few_resamples")
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=9))
 def test_a_run_held_against_another_is_the_other_way_round_the_other_way_round(pairs: list[tuple[int, int]]) -> None:
     now, then = [float(a) for a, _ in pairs], [float(b) for _, b in pairs]

@@ -394,14 +394,14 @@ def byte_pairs() -> Tokenizer:
     return tokenizer
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=TEXTS)
 @example(text="Anthropic). Anthropic).")
 def test_the_estimate_is_no_fewer_than_a_word_piece_tokenizer_finds(word_pieces: Tokenizer, text: str) -> None:
     assert most_tokens(text) >= len(word_pieces.encode(text, add_special_tokens=False).ids)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text=TEXTS)
 def test_the_estimate_is_no_fewer_than_a_byte_pair_tokenizer_finds(byte_pairs: Tokenizer, text: str) -> None:
     assert most_tokens(text) >= len(byte_pairs.encode(text).ids)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.records import REFUSAL
@@ -70,7 +70,6 @@ SENTENCES = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(SENTENCES, st.sampled_from([" ", "\n", "\n\n- "]), st.lists(st.integers(1, 9), min_size=1))
 def test_in_pieces_a_reply_says_the_same_as_whole(parts: list[str], joint: str, sizes: list[int]) -> None:
     whole = joint.join(parts)
@@ -82,7 +81,6 @@ def test_in_pieces_a_reply_says_the_same_as_whole(parts: list[str], joint: str, 
     assert [*given_, *reply.end()] == statements(whole)
 
 
-@settings(deadline=None)
 @given(st.text())
 def test_no_reply_is_too_odd(text: str) -> None:
     for statement in statements(text):

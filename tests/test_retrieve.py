@@ -168,7 +168,7 @@ def test_the_same_index_and_question_give_the_same_hits(writer: Writer) -> None:
 NAMES = ["Rome", "Oslo", "Two Dollar Radio"]
 
 
-@settings(max_examples=40, deadline=None)  # each makes an index
+@settings(max_examples=40)  # each makes an index
 @given(
     st.lists(
         st.tuples(st.lists(st.sampled_from([*NAMES, "rain", "sun"]), min_size=1, max_size=4), st.integers(0, 90)),

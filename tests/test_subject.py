@@ -160,7 +160,7 @@ def test_a_common_word_at_the_beginning_of_a_question_is_no_name() -> None:
     st.text(max_size=60)
     | st.lists(st.sampled_from(["Aurora", "Borealis", "Nils Berg", "who", "May", "(["])).map(" ".join)
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_some_of_the_hits_are_left_in_their_order(answerer: Answerer, snapshot: Snapshot, question: str) -> None:
     hits = answerer.search("What did the Aurora and the Borealis do?")
     found = speaking(analyse(question), hits, snapshot)

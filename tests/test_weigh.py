@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rag.compose import compose, positions, short
@@ -190,7 +190,6 @@ FIGURES = st.sampled_from(["$1 million", "$2 million", "about $2 million", "$9 b
 TOLD = st.lists(st.tuples(st.sampled_from("abcd"), FIGURES, st.floats(0, 1)), max_size=8)
 
 
-@settings(deadline=None)
 @given(TOLD, st.sampled_from(["How much is Acme worth?", "Is Acme rich?", "Why is Acme rich?", "Who is Acme?"]))
 def test_every_judgement_rests_on_what_was_read(told: list[tuple[str, str, float]], question: str) -> None:
     evidence = [says(source, f"Acme is worth {figure}.", figure, score) for source, figure, score in told]

@@ -52,6 +52,22 @@ def test_workers_make_the_same_index(tmp_path: Path) -> None:
     assert [name for name, _ in there[1]] == ["empty.txt", "odd.pdf"]
 
 
+@only_in_long_runs
+def test_a_ray_that_does_not_start_is_one_clear_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ray waits half a minute for its own process."""
+    ray = pytest.importorskip("ray")
+    hung = tmp_path / "raylet"
+    hung.write_text("#!/bin/sh\nexec sleep 120\n")
+    hung.chmod(0o700)
+    monkeypatch.setattr("ray._private.services.RAYLET_EXECUTABLE", str(hung))
+    try:
+        with pytest.raises(BadInput, match=r"Ray on this machine does not answer: .*timed out") as caught:
+            open_indexer(settings_for(tmp_path / "index"), workers="ray")
+        assert "busy machine" in caught.value.hint
+    finally:
+        ray.shutdown()
+
+
 def command(index: Path, *paths: Path) -> list[str]:
     given = ["index", *map(str, paths), "--index", str(index), "--workers", "ray"]
     return [sys.executable, "-m", "service.cli", *given]
