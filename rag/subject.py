@@ -40,10 +40,8 @@ class Topic:
 
     def __init__(self, asked: Asked, hits: Sequence[Hit]) -> None:
         texts = texts_of(hits)
-        names = names_of(asked, texts) if asked.names else []  # without capitals it is not sure what the name is
-        about = topic(asked.question)
-        name = about if about in names else next(iter(names), None)
-        self._named = _held([name] if name else [], texts)
+        # Without capitals it is not sure what the name is.
+        self._named = _held(topic_of(asked, texts) if asked.names else [], texts)
         self._told = {word for text in texts.values() for word in NAME_INSIDE.findall(text) if not CALENDAR.match(word)}
 
     def is_another(self, hit: Hit, sentence: Sentence) -> bool:
@@ -57,17 +55,14 @@ class Topic:
             return False
         passage = hit.passage
         texts = [passage.sentence_text(s) for s in passage.sentences if s.end <= sentence.start]
-        context = [passage.sentence_text(sentence), hit.title or "", passage.heading or ""]
-        begun = self._begins_with_a_name(context[0])
-        for before in filter(self._names_any, reversed(texts)):
-            context.append(before)
+        seen = [passage.sentence_text(sentence), hit.title or "", passage.heading or ""]
+        begun = self._begins_with_a_name(seen[0])
+        for before in reversed(texts):
+            seen.append(before)
             if self._begins_with_a_name(before):
                 begun = True
                 break
-        return begun and not self._named.search("\n".join(context))
-
-    def _names_any(self, text: str) -> bool:
-        return not self._told.isdisjoint(WORD.findall(text))
+        return begun and not self._named.search("\n".join(seen))
 
     def _begins_with_a_name(self, text: str) -> bool:
         """Whether a sentence names something before it points back: "Halden and its staff", not "Its head is Jan"."""
@@ -83,6 +78,13 @@ def names_of(asked: Asked, texts: Mapping[str, str]) -> list[str]:
     """
     names = asked.names or names_told(asked, texts.values())
     return [name for name in names if not dates(name) and _telling(name, texts.values())]
+
+
+def topic_of(asked: Asked, texts: Mapping[str, str]) -> list[str]:
+    """The one name that the question is about; empty where it names nothing."""
+    names = names_of(asked, texts)
+    about = topic(asked.question)
+    return [about] if about in names else names[:1]
 
 
 def texts_of(hits: Iterable[Hit]) -> dict[str, str]:

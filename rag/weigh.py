@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rag.questions import WORD, Asked, concept, plain_words, stem, topic
+from rag.questions import WORD, Asked, concept, plain_words, stem
 from rag.records import Evidence, Outcome, Reason
-from rag.subject import names_of, naming, texts_of
+from rag.subject import naming, texts_of, topic_of
 from rag.values import Date, Figure, agree, dates, figures, moment, normal, same_date, same_moment
 
 ECHO = 0.05  # a sentence that gives the leading value needs this share of the threshold to count as agreement
@@ -159,9 +159,7 @@ def _of_the_topic(asked: Asked, first: _Valued, valued: Sequence[_Valued]) -> li
     "It carries 7,900 tons" says nothing about the Aurora in a source that has only the Borealis.
     """
     texts = texts_of(v.saying.evidence.hit for v in valued)
-    names = names_of(asked, texts)
-    about = topic(asked.question)
-    named = naming([about] if about in names else names[:1], texts)
+    named = naming(topic_of(asked, texts), texts)
     return [v for v in valued if v.saying.source in named or first.saying.source not in named]
 
 

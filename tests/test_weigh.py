@@ -97,6 +97,7 @@ def test_figures_of_different_years_are_not_in_dispute() -> None:
     [
         "How many tons does the Aurora carry?",
         "In Norway, how many tons will the Aurora carry?",
+        "In May, how many tons were on the Aurora?",
         "how many tons on the aurora",
     ],
 )
