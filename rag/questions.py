@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Literal
 
 Kind = Literal["amount", "date", "name", "place", "yesno", "reason", "list", "text"]
@@ -86,6 +87,7 @@ NAME_STARTERS = frozenset(
     " will would shall should may might must the a an in on at of for to and or if besides list name"
     " please tell i by from with".split()
 )
+TITLES = frozenset("CEO CFO COO CTO CIO Mr Mrs Ms Dr Prof".split())  # beside a name, and none
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +232,15 @@ def _kind(question: str, proper: str) -> Kind:
 
 
 def names_in(text: str) -> tuple[str, ...]:
-    """Runs of capitalised words, question words aside; a possessive ends a run: "Acme's Series F" holds two names."""
+    """Runs of capitalised words, question words aside; a possessive ends a run: "Acme's Series F" holds two names.
+
+    A title does so, too, and belongs to none: "Acme CEO Jane Doe" holds "Acme" and "Jane Doe".
+    """
     names = []
     for match in NAME.finditer(COURTESY.sub("", text)):
         words = [word.rstrip(".") for word in match.group().split()]
         while words and words[0].lower() in NAME_STARTERS:
             words.pop(0)
-        if words:
-            names.append(" ".join(words))
+        runs = groupby(words, lambda word: word in TITLES)
+        names += [" ".join(run) for is_title, run in runs if not is_title]
     return tuple(names)

@@ -9,8 +9,9 @@ from dataclasses import astuple, dataclass, replace
 
 from rag.deny import denies, speaks_of_another
 from rag.protocols import Reader, Verifier
-from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, names_told, plain_words, premise
+from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, names_told, plain_words, premise, stem
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
+from rag.relations import counts_informants, spelt_out, tells_of_another
 from rag.subject import Topic
 from rag.values import Figure, agree, dates, figures, moment
 
@@ -19,6 +20,7 @@ BIAS = -4.88
 WEIGHTS = (0.34, 1.49, 1.23, 0.60, 1.52)
 STRANGER = 0.1  # what a score is worth where a name of the question is in no passage: less than any threshold in use
 OTHER_MOOD = 0.5
+OF_ANOTHER = 0.25  # what the odds of a sentence are worth that tells of another office, quantity or event
 MOST_ODDS = 8.0  # log-odds beyond this say no more
 WINDOW = 550  # characters that are read at a time; measured: 350, 900 and whole passages are worse
 GRANTED = 0.5  # the least support for what a question takes for granted
@@ -56,12 +58,17 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A sentence of a hit with the reader's best words in it."""
+    """A sentence of a hit with the reader's best words in it; `of_another`: it tells of another office or the like."""
 
     hit: Hit
     sentence: Sentence
     answer: tuple[int, int]
     features: Features
+    of_another: bool
+
+    def score(self) -> float:
+        """The probability that the sentence answers."""
+        return doubted(self.features.score()) if self.of_another else self.features.score()
 
 
 class EvidenceReader:
@@ -84,7 +91,7 @@ class EvidenceReader:
         else:
             factor = STRANGER if _strangers(asked, hits) else 1.0
             found = self.found(question, hits)
-            evidence = [Evidence(f.hit, f.sentence, round(factor * f.features.score(), 6), f.answer) for f in found]
+            evidence = [Evidence(f.hit, f.sentence, round(factor * f.score(), 6), f.answer) for f in found]
             if asked.kind == "amount":
                 evidence = _borne_out(asked, evidence)
         return sorted(_best_of_each(evidence), key=lambda e: (-e.score, e.hit.passage.source, e.sentence.start))
@@ -95,7 +102,8 @@ class EvidenceReader:
         about = Topic(asked, hits)
         asked = replace(asked, names=asked.names or names_told(asked, (hit.passage.text for hit in hits)))
         pieces = [(hit, window, f"{hit.title}\n" if hit.title else "") for hit in hits for window in windows(hit)]
-        readings = self._reader.read(question, [head + _slice(hit, *window) for hit, window, head in pieces])
+        told = [head + _slice(hit, *window) for hit, window, head in pieces]
+        readings = self._reader.read(spelt_out(question, told), told)
         return [
             found
             for (hit, (start, end), head), reading in zip(pieces, readings, strict=True)
@@ -117,13 +125,18 @@ class EvidenceReader:
         words = _concepts(asked.words)
         about = Topic(asked, hits)
         for (hit, sentence), support in self._held_against(asked, hits):
-            if about.is_another(hit, sentence):
+            if about.is_another(hit, sentence) or about.lacks_a_name(hit, sentence):
                 continue
             text = hit.passage.sentence_text(sentence)
-            denied = support.contradicted > support.supported or denies(asked, text)
+            by_rule = denies(asked, text)
+            denied = support.contradicted > support.supported or by_rule
             # A sentence that names another year or number speaks of what was asked all the same: it denies it.
             missing = 0 if speaks_of_another(asked, text) else len(words - _concepts(WORD.findall(text)))
-            score = (1.0 - support.neither) * (1.0 - missing / len(words) if words else 1.0)
+            # What the verifier half supports and half contradicts is no more certain than what it finds neutral.
+            sure = 1.0 - support.neither if by_rule else abs(support.supported - support.contradicted)
+            score = sure * (1.0 - missing / len(words) if words else 1.0)
+            if tells_of_another(asked.question, text):
+                score = doubted(score)
             evidence.append(Evidence(hit, sentence, round(score, 6), contradicts=denied))
         return evidence
 
@@ -147,10 +160,13 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
             continue
         inside = [(span, _clipped(hit, sentence, span, offset)) for span in reading.spans]
         told = [(span, place) for span, place in inside if place[0] < place[1]]
+        if asked.kind == "amount":
+            told = [(span, place) for span, place in told if not _counts_informants(text, sentence, place)]
         fitting = [(span, (start, end)) for span, (start, end) in told if _fits(asked, sentence, text, start, end)]
         if told:
             span, place = (fitting or told)[0]
-            yield Found(hit, sentence, place, _features(asked, hit, span, text, bool(fitting)))
+            features = _features(asked, hit, span, text, bool(fitting))
+            yield Found(hit, sentence, place, features, tells_of_another(asked.question, text))
 
 
 def windows(hit: Hit) -> list[tuple[int, int]]:
@@ -209,17 +225,40 @@ def _related(asked: Asked, text: str) -> bool:
 
 
 def _share_named(asked: Asked, text: str) -> float:
-    """The share of the question's names that a text holds; 1 where the question names nothing."""
+    """The share of the question's names that a text holds; 1 where the question names nothing.
+
+    Who asks for H100s means what the text calls an H100.
+    """
     lower = text.lower()
-    return sum(name.lower() in lower for name in asked.names) / len(asked.names) if asked.names else 1.0
+    held = sum(name.lower().removesuffix("s") in lower for name in asked.names)
+    return held / len(asked.names) if asked.names else 1.0
 
 
 def _fits(asked: Asked, sentence: Sentence, text: str, start: int, end: int) -> bool:
-    """Whether words of a sentence are of the kind that is asked for: a figure of the right unit, a date."""
+    """Whether words of a sentence are of the kind that is asked for: a figure of the right unit, a date, a name.
+
+    Measured on SQuAD 1.1's training articles: of the answers to "who" 6 % hold no name that the question lacks, of the
+    wrong words 16 to 24 %.
+    """
     if asked.kind == "amount":
         told = [f for f in figures(text) if f.start + sentence.start < end and start < f.end + sentence.start]
         return any(_unit_fits(asked.question, figure.unit) for figure in told)
-    return asked.kind != "date" or bool(dates(text[start - sentence.start : end - sentence.start]))
+    words = text[start - sentence.start : end - sentence.start]
+    if asked.kind == "name":
+        return _names_somebody_new(asked, words)
+    return asked.kind != "date" or bool(dates(words))
+
+
+def _names_somebody_new(asked: Asked, words: str) -> bool:
+    """Whether words hold a capitalised one that the question lacks."""
+    known = {stem(word) for word in WORD.findall(asked.question)}
+    return any(word[0].isupper() and stem(word) not in known for word in WORD.findall(words))
+
+
+def _counts_informants(text: str, sentence: Sentence, place: tuple[int, int]) -> bool:
+    """Whether the only figures that words of a sentence touch count who told a reporter."""
+    told = [f for f in figures(text) if f.start + sentence.start < place[1] and place[0] < f.end + sentence.start]
+    return bool(told) and all(counts_informants(text, figure) for figure in told)
 
 
 def _unit_fits(question: str, unit: str) -> bool:
@@ -241,7 +280,10 @@ def _borne_out(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:
 
     The vote is the sentence's score; a plan counts half where a fact is asked for, and the other way round.
     """
-    told = [[f for f in figures(e.text) if _unit_fits(asked.question, f.unit)] for e in evidence]
+    told = [
+        [f for f in figures(e.text) if _unit_fits(asked.question, f.unit) and not counts_informants(e.text, f)]
+        for e in evidence
+    ]
     read = [_figure_read(e, own) for e, own in zip(evidence, told, strict=True)]
 
     def votes(e: Evidence, figure: Figure) -> float:
@@ -275,6 +317,11 @@ def _best_of_each(evidence: Iterable[Evidence]) -> list[Evidence]:
         if key not in best or e.score > best[key].score:
             best[key] = e
     return list(best.values())
+
+
+def doubted(score: float) -> float:
+    """A probability whose odds are lowered for telling of another office, quantity or event."""
+    return OF_ANOTHER * score / (OF_ANOTHER * score + 1.0 - score) if score < 1.0 else score
 
 
 def logistic(odds: float) -> float:

@@ -42,6 +42,9 @@ class Topic:
         texts = texts_of(hits)
         # Without capitals it is not sure what the name is.
         self._named = _held(topic_of(asked, texts) if asked.names else [], texts)
+        each = [_held([name], texts) for name in names_of(asked, texts)] if asked.names else []
+        self._asked = {word.lower() for word in WORD.findall(asked.question)}
+        self._each = [pattern for pattern in each if pattern is not None]
         self._told = {word for text in texts.values() for word in NAME_INSIDE.findall(text) if not CALENDAR.match(word)}
 
     def is_another(self, hit: Hit, sentence: Sentence) -> bool:
@@ -64,6 +67,17 @@ class Topic:
                 break
         return begun and not self._named.search("\n".join(seen))
 
+    def lacks_a_name(self, hit: Hit, sentence: Sentence) -> bool:
+        """Whether a sentence holds one name of the question and, in the place of another, one that it does not ask about.
+
+        "Acme did not buy Bolt" tells nothing of whether Acme bought Crest; "Acme did not buy it" may.
+        """
+        text = hit.passage.sentence_text(sentence)
+        held = [each.search(text) is not None for each in self._each]
+        if all(held) or not any(held) or POINTING_BACK.search(text):
+            return False
+        return any(word in self._told and word.lower() not in self._asked for word in WORD.findall(text))
+
     def _begins_with_a_name(self, text: str) -> bool:
         """Whether a sentence names something before it points back: "Halden and its staff", not "Its head is Jan"."""
         first = next((word for word in WORD.finditer(text) if word.group() in self._told), None)
@@ -81,10 +95,18 @@ def names_of(asked: Asked, texts: Mapping[str, str]) -> list[str]:
 
 
 def topic_of(asked: Asked, texts: Mapping[str, str]) -> list[str]:
-    """The one name that the question is about; empty where it names nothing."""
+    """The one name that the question is about, two where it is the one of the other; empty where it names nothing.
+
+    What the GDP of France is, a sentence may tell without either.
+    """
     names = names_of(asked, texts)
     about = topic(asked.question)
-    return [about] if about in names else names[:1]
+    if about not in names:
+        return names[:1]
+    of = re.search(
+        rf"\b{re.escape(about)} (?:of|for|in|at) (?:the )?({'|'.join(map(re.escape, names))})\b", asked.question
+    )
+    return [about, of[1]] if of else [about]
 
 
 def texts_of(hits: Iterable[Hit]) -> dict[str, str]:

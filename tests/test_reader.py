@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import cache
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tokenizers import Encoding
+from tokenizers import Encoding, Tokenizer
 
 from rag.backends.openvino import WIDTH, OpenVinoReader, best_spans
 from rag.errors import ModelDamaged, ModelUnavailable
@@ -284,9 +285,15 @@ def test_a_network_learns_from_what_a_teacher_says(trained: Path, tmp_path: Path
     assert sum(taught) < sum(alone)
 
 
+@cache
+def short_tokenizer() -> Tokenizer:
+    """One for all examples: making it takes longer than using it."""
+    return tokenizer(64)
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_the_best_spans_lie_in_the_passage_apart_and_in_order(seed: int) -> None:
-    encoding: Encoding = tokenizer(64).encode("Who?", "Jane Doe founded Acme in Tulsa, Oklahoma, in 1998.")
+    encoding: Encoding = short_tokenizer().encode("Who?", "Jane Doe founded Acme in Tulsa, Oklahoma, in 1998.")
     logits = np.random.default_rng(seed).normal(size=(len(encoding.ids) + 5, 2)).astype(np.float32)
     spans = best_spans(logits, encoding)
     assert spans
@@ -299,7 +306,7 @@ def test_the_best_spans_lie_in_the_passage_apart_and_in_order(seed: int) -> None
 def test_a_span_never_parts_a_word_or_a_number(first: int, last: int) -> None:
     """Where the weights are computed in another precision, the best token may be the "200" of "1,200"."""
     text = "In Schenectady, 1,200,450 gizmos cost $3.5 each, 7, 8 or 9.Unbelievably cheap."
-    encoding: Encoding = tokenizer(64).encode("Who?", text)
+    encoding: Encoding = short_tokenizer().encode("Who?", text)
     inside = [k for k, kind in enumerate(encoding.type_ids) if kind == 1][:-1]
     first, last = sorted((inside[first % len(inside)], inside[last % len(inside)]))
     logits = np.zeros((len(encoding.ids), 2), dtype=np.float32)

@@ -166,3 +166,19 @@ def test_some_of_the_hits_are_left_in_their_order(answerer: Answerer, snapshot: 
     found = speaking(analyse(question), hits, snapshot)
     assert found
     assert found == [hit for hit in hits if hit in found]
+
+
+@pytest.mark.parametrize(
+    ("sentence", "lacks"),
+    [
+        ("Halden did not buy Bolt.", True),
+        ("Halden did not buy Crest.", False),
+        ("Halden did not buy the company from Bolt.", False),
+        ("Halden bought nothing.", False),
+        ("Bolt bought nothing.", False),
+        ("It rained.", False),
+    ],
+)
+def test_a_sentence_about_one_name_and_a_stranger_lacks_the_other(sentence: str, lacks: bool) -> None:
+    hit = passage(sentence)
+    assert Topic(analyse("Did Halden buy Crest?"), [hit, OTHERS]).lacks_a_name(hit, hit.passage.sentences[0]) is lacks

@@ -43,7 +43,7 @@ def indexed(index: Path, *paths: Path, workers: str = "") -> tuple[str, list[tup
 
 
 def test_workers_make_the_same_index(tmp_path: Path) -> None:
-    folder = documents(tmp_path / "documents", 36)
+    folder = documents(tmp_path / "documents", 12)
     (folder / "empty.txt").write_text("")
     (folder / "odd.pdf").write_bytes(b"%PDF-nonsense")
     here = indexed(tmp_path / "here", folder, SEEDS)
