@@ -68,7 +68,7 @@ class Topic:
         return begun and not self._named.search("\n".join(seen))
 
     def lacks_a_name(self, hit: Hit, sentence: Sentence) -> bool:
-        """Whether a sentence holds one name of the question and, in the place of another, one that it does not ask about.
+        """Whether a sentence holds one name of the question, and in the place of another one that it does not hold.
 
         "Acme did not buy Bolt" tells nothing of whether Acme bought Crest; "Acme did not buy it" may.
         """
