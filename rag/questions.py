@@ -152,7 +152,8 @@ def parts(question: str) -> list[str]:
 def names_told(asked: Asked, texts: Iterable[str]) -> tuple[str, ...]:
     """The words of a question without capitals that texts write as names: "who runs openai" asks about OpenAI."""
     told = {name.lower() for text in texts for name in NAME_INSIDE.findall(text)}
-    return tuple(word for word in asked.words if word.lower() in told)
+    words = (re.sub(r"['’]s$", "", word) for word in asked.words)
+    return tuple(word for word in words if word.lower() in told)
 
 
 def topic(question: str) -> str | None:

@@ -31,6 +31,8 @@ CHATTER = re.compile(
     r"^(?:sure|certainly|of course|here (?:is|are|'s)|answer|i hope|let me|okay|ok|final answer|response)\b",
     re.IGNORECASE,
 )
+BEHIND_WORDS = re.compile(r"[\ue000-\uf8ff]+[ \t]+(?=[A-Z])")
+CLAUSE = 5  # words; ids behind so many end a sentence, though no full stop does
 STEADY = 16  # characters that must follow a statement before it counts as finished: "the U.S." may go on
 FIRST_MARKER = 0xE000
 
@@ -86,13 +88,20 @@ def statements(reply: str) -> list[Statement]:
         return chr(FIRST_MARKER + len(groups) - 1)
 
     plain = re.sub(r"[\ue000-\uf8ff]", "", THOUGHT.sub(" ", reply))
-    marked = GROUP.sub(mark, re.sub(r"\*\*|__|`", "", plain))
+    marked = BEHIND_WORDS.sub(_ended, GROUP.sub(mark, re.sub(r"\*\*|__|`", "", plain)))
     found: list[Statement] = []
     for line in marked.splitlines():
         if TAIL.match(line):
             break
         found += _of_line(MARK.sub("", line).strip(), groups)
     return found
+
+
+def _ended(match: re.Match[str]) -> str:
+    """Ids with a line's end behind them where they end a clause: "It rained in Ghent all day [1.1] Snow fell [1.2]"."""
+    before = re.split(r"[\n\ue000-\uf8ff]|[.!?]\s", match.string[max(0, match.start() - 300) : match.start()])[-1]
+    ends = len(before.split()) >= CLAUSE and before.rstrip()[-1] not in ".,;:!?"
+    return f"{match.group().rstrip()}\n" if ends else match.group()
 
 
 def _of_line(line: str, groups: list[tuple[str, ...]]) -> Iterator[Statement]:

@@ -52,7 +52,8 @@ class Topic:
 
         "It was founded in 2005." behind "Halden has 40 employees." says nothing of Crest. "Its chief executive is Petra
         Novak." points back farther. What is looked at goes back to the last sentence that begins with a name, and
-        includes the title: news often names its subject there alone.
+        includes the title: news often names its subject there alone. Neither helps a sentence that begins with a name
+        and points back nowhere: "Halden has 40 employees." tells nothing of Crest under whatever title.
         """
         if self._named is None:
             return False
@@ -60,6 +61,8 @@ class Topic:
         texts = [passage.sentence_text(s) for s in passage.sentences if s.end <= sentence.start]
         seen = [passage.sentence_text(sentence), hit.title or "", passage.heading or ""]
         begun = self._begins_with_a_name(seen[0])
+        if begun and not POINTING_BACK.search(seen[0]):
+            return not self._named.search(seen[0])
         for before in reversed(texts):
             seen.append(before)
             if self._begins_with_a_name(before):

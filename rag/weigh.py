@@ -61,9 +61,9 @@ class Judgement:
 
 
 def weigh(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> Judgement:
-    """Judge the evidence for one question; what scores below `threshold` does not answer."""
+    """Judge the evidence for one question; what scores below `threshold`, or is asked for nothing, does not answer."""
     evidence = sorted(evidence, key=lambda e: (-e.score, e.hit.passage.source, e.sentence.start))
-    top = evidence[0].score if evidence else 0.0
+    top = evidence[0].score if evidence and not _asks_nothing(asked) else 0.0
     if not evidence or top < threshold:
         reason: Reason = "no_passage_answers" if evidence else "nothing_retrieved"
         return Judgement("not_in_sources", (), 1.0 - top, reason)
@@ -77,6 +77,13 @@ def weigh(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> Judge
             return Judgement(outcome, stands, _confidence(stands[0]), valued=True)
     stands = _by_words(evidence, threshold)
     return Judgement("answered", stands, _confidence(stands[0]))
+
+
+def _asks_nothing(asked: Asked) -> bool:
+    """Whether a question holds nothing to look for, or a date alone: "Why?", "In May?"."""
+    taken = [range(date.start, date.end) for date in dates(asked.question)]
+    words = [word for word in WORD.finditer(asked.question) if not any(word.start() in span for span in taken)]
+    return {word.group() for word in words}.isdisjoint(asked.words)
 
 
 def _confidence(stand: Stand) -> float:

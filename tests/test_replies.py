@@ -38,6 +38,16 @@ RAIN = Statement("It rained in Rome.", ("2.3",))
             [RAIN, Statement("Snow fell in the U.S.", ("1.1",))],
             id="two sentences",
         ),
+        pytest.param(
+            "It rained all day in Ghent [2.3] Snow fell in Bruges [1.1].",
+            [Statement("It rained all day in Ghent", ("2.3",)), Statement("Snow fell in Bruges.", ("1.1",))],
+            id="no full stop",
+        ),
+        pytest.param(
+            "In May [2.3] Rome had rain [1.1] and Ghent had snow.",
+            [Statement("In May Rome had rain and Ghent had snow.", ("2.3", "1.1"))],
+            id="ids inside",
+        ),
         pytest.param("", [], id="nothing"),
         pytest.param("Sure! Here are the facts:", [], id="only talk"),
         pytest.param("[2.3]", [], id="only an id"),

@@ -130,6 +130,8 @@ OTHERS = passage("They met with Halden and with Crest in Bolt Hall, the company 
         (["Crest is small.", "Its chief is Petra Novak.", "It was founded in Lyon."], False),
         (["Halden is small.", "Its chief is Petra Novak.", "It was founded in Lyon."], True),
         (["Halden was founded in Lyon."], True),
+        (["Crest is small.", "Halden was founded in Lyon."], True),
+        (["Crest is small.", "Halden was founded in Lyon by its owner."], False),
         (["On Monday it was founded in Lyon."], False),
         (["Halden says that Crest was founded in Lyon."], False),
     ],

@@ -203,3 +203,16 @@ def test_every_judgement_rests_on_what_was_read(told: list[tuple[str, str, float
     assert all(any(part.quotes for part in draft.parts) for draft in drafts)
     if judgement.outcome == "disputed":
         assert len({stand.best.value for stand in judgement.stands}) == len(judgement.stands) > 1
+
+
+@pytest.mark.parametrize("question", ["Why?", "In May?", "In June 2024?", "And in 2025?", "What is it?", "How much?"])
+def test_a_question_that_asks_nothing_is_not_answered(question: str) -> None:
+    told = [says("a", "Acme was worth $9 in May.", "$9")]
+    judgement = weigh(analyse(question), told, 0.5)
+    assert (judgement.outcome, judgement.confidence, judgement.reason) == ("not_in_sources", 1.0, "no_passage_answers")
+
+
+@pytest.mark.parametrize("question", ["acme?", "Acme in May?", "What happened in 2024?", "Acme worth", "Who came?"])
+def test_a_question_of_a_single_word_is_one(question: str) -> None:
+    told = [says("a", "Acme was worth $9 in May.", "$9")]
+    assert weigh(analyse(question), told, 0.5).outcome == "answered"
