@@ -35,7 +35,7 @@ from rag.records import (
     Withheld,
 )
 from rag.retrieve import Retriever
-from rag.subject import speaking
+from rag.subject import named, speaking
 from rag.weigh import Judgement, weigh
 
 if TYPE_CHECKING:
@@ -188,11 +188,11 @@ class Answerer:
         """Nothing is held between questions; here for those who treat all answerers alike."""
 
     def _judged(self, part: str, hits: Sequence[Hit], snapshot: Snapshot) -> _Part:
-        asked = analyse(part)
+        asked = named(analyse(part), hits)
         hits = speaking(asked, hits, snapshot)
-        evidence = self._reader.evidence(part, hits)
+        evidence = self._reader.evidence(asked, hits)
         judgement = weigh(asked, evidence, self._threshold)
-        if judgement.reason == "no_passage_answers" and not self._reader.grants(part, hits):
+        if judgement.reason == "no_passage_answers" and not self._reader.grants(asked, hits):
             judgement = replace(judgement, reason="premise_not_in_sources")
         return _Part(part, asked, evidence, judgement)
 

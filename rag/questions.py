@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
@@ -140,7 +139,7 @@ def parts(question: str) -> list[str]:
     first, second = joined["first"], joined["second"]
     if all(word.lower() in QUESTION_WORDS | {"much", "many"} for word in first.split()):
         return [question]
-    about = topic(first)
+    about = topic(analyse(first))
     if about and len(second.split()) > 3 and PRONOUN.search(second) and not PRONOUN.search(first):
         second = PRONOUN.sub(lambda found: f"{about}'s" if found["owner"] else about, second)
     elif len(second.split()) <= 3 or re.search(r"\b(?:it|its|they|their|he|she|that)\b", second, re.IGNORECASE):
@@ -149,22 +148,14 @@ def parts(question: str) -> list[str]:
     return [f"{first}?", f"{second[0].upper()}{second[1:]}?"]
 
 
-def names_told(asked: Asked, texts: Iterable[str]) -> tuple[str, ...]:
-    """The words of a question without capitals that texts write as names: "who runs openai" asks about OpenAI."""
-    told = {name.lower() for text in texts for name in NAME_INSIDE.findall(text)}
-    words = (re.sub(r"['’]s$", "", word) for word in asked.words)
-    return tuple(word for word in words if word.lower() in told)
-
-
-def topic(question: str) -> str | None:
+def topic(asked: Asked) -> str | None:
     """The name that a question is about: that which follows its auxiliary, else the first; None without a name.
 
     "In Norway, how much does the Aurora carry?" is about the Aurora.
     """
-    names = names_in(question)
     asking = rf"\b(?:{AUXILIARIES}) (?:the )?"
-    follows = next((name for name in names if re.search(rf"{asking}{re.escape(name)}\b", question, re.I)), None)
-    return follows or next(iter(names), None)
+    follows = (name for name in asked.names if re.search(rf"{asking}{re.escape(name)}\b", asked.question, re.I))
+    return next(follows, next(iter(asked.names), None))
 
 
 def premise(question: str) -> str | None:

@@ -9,7 +9,7 @@ from dataclasses import astuple, dataclass, replace
 
 from rag.deny import denies, speaks_of_another
 from rag.protocols import Reader, Verifier
-from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, names_told, plain_words, premise, stem
+from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, plain_words, premise, stem
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
 from rag.relations import counts_informants, spelt_out, tells_of_another
 from rag.subject import Topic
@@ -83,27 +83,24 @@ class EvidenceReader:
         """What holds claims against evidence."""
         return self._verifier
 
-    def evidence(self, question: str, hits: Sequence[Hit]) -> list[Evidence]:
+    def evidence(self, asked: Asked, hits: Sequence[Hit]) -> list[Evidence]:
         """The sentences that may answer, best first, each once, with the answering words."""
-        asked = analyse(question)
         if asked.kind == "yesno":
             evidence = self._verified(asked, hits)
         else:
             factor = STRANGER if _strangers(asked, hits) else 1.0
-            found = self.found(question, hits)
+            found = self.found(asked, hits)
             evidence = [Evidence(f.hit, f.sentence, round(factor * f.score(), 6), f.answer) for f in found]
             if asked.kind == "amount":
                 evidence = _borne_out(asked, evidence)
         return sorted(_best_of_each(evidence), key=lambda e: (-e.score, e.hit.passage.source, e.sentence.start))
 
-    def found(self, question: str, hits: Sequence[Hit]) -> list[Found]:
+    def found(self, asked: Asked, hits: Sequence[Hit]) -> list[Found]:
         """What the reader finds, sentence by sentence, with what speaks for it."""
-        asked = analyse(question)
         about = Topic(asked, hits)
-        asked = replace(asked, names=asked.names or names_told(asked, (hit.passage.text for hit in hits)))
         pieces = [(hit, window, f"{hit.title}\n" if hit.title else "") for hit in hits for window in windows(hit)]
         told = [head + _slice(hit, *window) for hit, window, head in pieces]
-        readings = self._reader.read(spelt_out(question, told), told)
+        readings = self._reader.read(spelt_out(asked.question, told), told)
         return [
             found
             for (hit, (start, end), head), reading in zip(pieces, readings, strict=True)
@@ -111,9 +108,9 @@ class EvidenceReader:
             if not about.is_another(hit, found.sentence)
         ]
 
-    def grants(self, question: str, hits: Sequence[Hit]) -> bool:
+    def grants(self, asked: Asked, hits: Sequence[Hit]) -> bool:
         """Whether the hits bear what the question takes for granted; true where it takes nothing."""
-        taken = premise(question)
+        taken = premise(asked.question)
         if taken is None:
             return True
         supports = [support for _, support in self._held_against(analyse(taken), hits)]
@@ -135,7 +132,7 @@ class EvidenceReader:
             # What the verifier half supports and half contradicts is no more certain than what it finds neutral.
             sure = 1.0 - support.neither if by_rule else abs(support.supported - support.contradicted)
             score = sure * (1.0 - missing / len(words) if words else 1.0)
-            if tells_of_another(asked.question, text):
+            if tells_of_another(asked.question, text) or not _related(asked, text):
                 score = doubted(score)
             evidence.append(Evidence(hit, sentence, round(score, 6), contradicts=denied))
         return evidence
@@ -320,7 +317,7 @@ def _best_of_each(evidence: Iterable[Evidence]) -> list[Evidence]:
 
 
 def doubted(score: float) -> float:
-    """A probability whose odds are lowered for telling of another office, quantity or event."""
+    """A probability whose odds are lowered for telling of another office, quantity or event, or of none."""
     return OF_ANOTHER * score / (OF_ANOTHER * score + 1.0 - score) if score < 1.0 else score
 
 

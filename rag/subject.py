@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from rag.protocols import Snapshot
-from rag.questions import NAME_INSIDE, WORD, Asked, names_told, topic
+from rag.questions import NAME_INSIDE, STOP_WORDS, WORD, Asked, topic
 from rag.records import Hit, Sentence
 from rag.values import dates
 
@@ -19,6 +20,7 @@ CALENDAR = re.compile(r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b|I\b")
 POINTING_BACK = re.compile(
     r"\b(?:it|its|he|his|she|her|they|their|the (?:company|firm|group|startup))\b", re.IGNORECASE
 )
+NAME_RUN = re.compile(r"(?<=[a-z,] )[A-Z][\w&-]*(?: (?:[A-Z][\w&-]*|\d+))*")
 LOOKED_UP = 100  # passages at most, where a source's hits hold none of the names
 
 
@@ -35,14 +37,29 @@ def speaking(asked: Asked, hits: Sequence[Hit], snapshot: Snapshot) -> list[Hit]
     return [hit for hit in hits if hit.passage.source in named or not named]
 
 
+def named(asked: Asked, hits: Sequence[Hit]) -> Asked:
+    """A question that is typed without capitals, with its names as the hits write them: "who runs openai"."""
+    if asked.names:
+        return asked
+    texts = [hit.passage.text for hit in hits]  # titles write too much with capitals
+    lower = asked.question.lower()
+    runs = {run for text in texts for run in NAME_RUN.findall(text) if run.lower() in lower}
+    sure = [run for run in runs if " " in run or (_telling(run, texts) and run.lower() not in STOP_WORDS)]
+    found: dict[int, str] = {}
+    for run in sorted(sure, key=lambda run: (-len(run), run)):
+        for match in re.finditer(rf"(?<!\w){re.escape(run.lower())}(?!\w)", lower):
+            found[match.start()] = run
+            lower = lower[: match.start()] + "_" * len(match.group()) + lower[match.end() :]
+    return replace(asked, names=tuple(dict.fromkeys(name for _, name in sorted(found.items()))))
+
+
 class Topic:
     """What a question is about, and which sentences of the hits speak of something else."""
 
     def __init__(self, asked: Asked, hits: Sequence[Hit]) -> None:
         texts = texts_of(hits)
-        # Without capitals it is not sure what the name is.
-        self._named = _held(topic_of(asked, texts) if asked.names else [], texts)
-        each = [_held([name], texts) for name in names_of(asked, texts)] if asked.names else []
+        self._named = _held(topic_of(asked, texts), texts)
+        each = [_held([name], texts) for name in names_of(asked, texts)]
         self._asked = {word.lower() for word in WORD.findall(asked.question)}
         self._each = [pattern for pattern in each if pattern is not None]
         self._told = {word for text in texts.values() for word in NAME_INSIDE.findall(text) if not CALENDAR.match(word)}
@@ -89,12 +106,8 @@ class Topic:
 
 
 def names_of(asked: Asked, texts: Mapping[str, str]) -> list[str]:
-    """The question's names, or its words that the texts write as names.
-
-    Months and years are none, nor is "Firms" at the beginning of a question, where the texts write "firms".
-    """
-    names = asked.names or names_told(asked, texts.values())
-    return [name for name in names if not dates(name) and _telling(name, texts.values())]
+    """The question's names; months and years are none, nor is "Firms" at its beginning, where texts write "firms"."""
+    return [name for name in asked.names if not dates(name) and _telling(name, texts.values())]
 
 
 def topic_of(asked: Asked, texts: Mapping[str, str]) -> list[str]:
@@ -103,7 +116,7 @@ def topic_of(asked: Asked, texts: Mapping[str, str]) -> list[str]:
     What the GDP of France is, a sentence may tell without either.
     """
     names = names_of(asked, texts)
-    about = topic(asked.question)
+    about = topic(asked)
     if about not in names:
         return names[:1]
     of = re.search(

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rag.questions import analyse
 from rag.read import EvidenceReader, windows
 from rag.records import AnswerSpan, Evidence, Hit, Passage, Reading, Sentence, Support
 from rag.split import sentences
@@ -41,7 +42,7 @@ def hit(text: str, source: str = "a.txt", start: int = 0, title: str | None = No
 
 
 def evidence(question: str, hits: Sequence[Hit], script: Scripted) -> list[Evidence]:
-    return EvidenceReader(script, script).evidence(question, hits)
+    return EvidenceReader(script, script).evidence(analyse(question), hits)
 
 
 def test_the_words_are_exact_and_the_quote_is_their_whole_sentence() -> None:

@@ -74,6 +74,7 @@ def test_an_office_a_quantity_or_an_event_is_found_by_its_other_name(
         "How much was Bolt sold for?",
         "Did Dorn Labs buy Acme Corp?",
         "Did Acme buy Dorn Labs?",
+        "Is Acme a customer of Dorn Labs?",
     ],
 )
 def test_another_office_quantity_or_event_is_no_answer(answerer: Answerer, question: str) -> None:

@@ -13,7 +13,7 @@ from rag.answering import Answerer
 from rag.protocols import Snapshot
 from rag.questions import analyse
 from rag.records import Hit, Passage, Sentence
-from rag.subject import Topic, naming, speaking
+from rag.subject import Topic, named, naming, speaking
 from rag.wiring import open_answerer, open_indexer
 from tests.conftest import settings_for
 
@@ -184,3 +184,20 @@ def test_some_of_the_hits_are_left_in_their_order(answerer: Answerer, snapshot: 
 def test_a_sentence_about_one_name_and_a_stranger_lacks_the_other(sentence: str, lacks: bool) -> None:
     hit = passage(sentence)
     assert Topic(analyse("Did Halden buy Crest?"), [hit, OTHERS]).lacks_a_name(hit, hit.passage.sentences[0]) is lacks
+
+
+@pytest.mark.parametrize(
+    ("question", "names"),
+    [
+        ("who runs bolt hall", ("Bolt Hall",)),
+        ("who is halden's chief", ("Halden",)),
+        ("crest bolt hall price", ("Crest", "Bolt Hall")),
+        ("is the hall small", ()),
+        ("Did Halden buy crest?", ("Halden",)),
+        ("is it in halden or in halden", ("Halden",)),
+        ("", ()),
+    ],
+)
+def test_a_question_without_capitals_has_the_names_that_are_told(question: str, names: tuple[str, ...]) -> None:
+    hits = [OTHERS, passage("The Company Is In Halden, and the hall is small.", title="What Is Small In The Hall")]
+    assert named(analyse(question), hits).names == names

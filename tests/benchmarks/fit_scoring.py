@@ -22,6 +22,7 @@ from rag.converse import standalone
 from rag.questions import analyse, parts
 from rag.read import EvidenceReader
 from rag.settings import Settings, load_settings
+from rag.subject import named
 from rag.wiring import open_indexer, open_reader, open_retriever, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,7 +52,8 @@ def all_rows() -> list[Rows]:
             if case.split != "tune" or analyse(question).kind == "yesno":
                 continue
             with store.snapshot() as snapshot:
-                found = [f for part in parts(question) for f in reader.found(part, retriever.retrieve(part, snapshot))]
+                hits = [(part, retriever.retrieve(part, snapshot)) for part in parts(question)]
+                found = [f for part, of_part in hits for f in reader.found(named(analyse(part), of_part), of_part)]
             gold = []
             for evidence in case.evidence:
                 start = store.source(evidence.source).text.find(evidence.quote)
