@@ -38,15 +38,19 @@ def speaking(asked: Asked, hits: Sequence[Hit], snapshot: Snapshot) -> list[Hit]
 
 
 def named(asked: Asked, hits: Sequence[Hit]) -> Asked:
-    """A question that is typed without capitals, with its names as the hits write them: "who runs openai"."""
+    """A question that is typed without capitals, with its names as the hits write them: "who runs openai".
+
+    Also a word of a name is one: "the tunnel" where the hits speak of the Mersa Tunnel.
+    """
     if asked.names:
         return asked
     texts = [hit.passage.text for hit in hits]  # titles write too much with capitals
     lower = asked.question.lower()
-    runs = {run for text in texts for run in NAME_RUN.findall(text) if run.lower() in lower}
-    sure = [run for run in runs if " " in run or (_telling(run, texts) and run.lower() not in STOP_WORDS)]
+    runs = {run for text in texts for run in NAME_RUN.findall(text)}
+    runs |= {word for run in runs for word in run.split() if word.isalpha()}
+    told = {run for run in runs if run.lower() in lower and run.lower() not in STOP_WORDS}
     found: dict[int, str] = {}
-    for run in sorted(sure, key=lambda run: (-len(run), run)):
+    for run in sorted(told, key=lambda run: (-len(run), run)):
         for match in re.finditer(rf"(?<!\w){re.escape(run.lower())}(?!\w)", lower):
             found[match.start()] = run
             lower = lower[: match.start()] + "_" * len(match.group()) + lower[match.end() :]
@@ -69,7 +73,7 @@ class Topic:
 
         "It was founded in 2005." behind "Halden has 40 employees." says nothing of Crest. "Its chief executive is Petra
         Novak." points back farther. What is looked at goes back to the last sentence that begins with a name, and
-        includes the title: news often names its subject there alone. Neither helps a sentence that begins with a name
+        includes the title: news often names its subject there alone. Neither helps a sentence that starts with a name
         and points back nowhere: "Halden has 40 employees." tells nothing of Crest under whatever title.
         """
         if self._named is None:
@@ -78,7 +82,8 @@ class Topic:
         texts = [passage.sentence_text(s) for s in passage.sentences if s.end <= sentence.start]
         seen = [passage.sentence_text(sentence), hit.title or "", passage.heading or ""]
         begun = self._begins_with_a_name(seen[0])
-        if begun and not POINTING_BACK.search(seen[0]):
+        first = WORD.search(seen[0])
+        if first and first.group() in self._told and not POINTING_BACK.search(seen[0]):
             return not self._named.search(seen[0])
         for before in reversed(texts):
             seen.append(before)

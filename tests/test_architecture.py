@@ -29,6 +29,7 @@ FLOORS = {
     "rag.values": 2,
     "rag.questions": 2,
     "rag.deny": 2,
+    "rag.relations": 2,
     "rag.subject": 2,
     "rag.split": 2,
     "rag.cite": 2,
