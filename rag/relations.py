@@ -88,8 +88,8 @@ def tells_of_another(question: str, text: str) -> bool:
 def spelt_out(question: str, texts: Sequence[str]) -> str:
     """The question with the abbreviations of offices spelt out that no text writes; the reader knows few of them."""
     for short, full in ABBREVIATED.items():
-        if re.search(rf"\b{short}\b", question) and not any(short in text for text in texts):
-            question = re.sub(rf"\b{short}\b", full, question)
+        if not any(short in text for text in texts):
+            question = re.sub(rf"\b{short}\b", full, question, flags=re.IGNORECASE)
     return question
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from rag.protocols import Snapshot
-from rag.questions import NAME_INSIDE, STOP_WORDS, WORD, Asked, topic
+from rag.questions import NAME_INSIDE, TITLES, WORD, Asked, names_in, topic
 from rag.records import Hit, Sentence
 from rag.values import dates
 
@@ -20,7 +20,6 @@ CALENDAR = re.compile(r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b|I\b")
 POINTING_BACK = re.compile(
     r"\b(?:it|its|he|his|she|her|they|their|the (?:company|firm|group|startup))\b", re.IGNORECASE
 )
-NAME_RUN = re.compile(r"(?<=[a-z,] )[A-Z][\w&-]*(?: (?:[A-Z][\w&-]*|\d+))*")
 LOOKED_UP = 100  # passages at most, where a source's hits hold none of the names
 
 
@@ -37,24 +36,14 @@ def speaking(asked: Asked, hits: Sequence[Hit], snapshot: Snapshot) -> list[Hit]
     return [hit for hit in hits if hit.passage.source in named or not named]
 
 
-def named(asked: Asked, hits: Sequence[Hit]) -> Asked:
-    """A question that is typed without capitals, with its names as the hits write them: "who runs openai".
+def named(asked: Asked, hits: Iterable[Hit]) -> Asked:
+    """A question that is typed without capitals, with those of its words as names that the hits write as names.
 
-    Also a word of a name is one: "the tunnel" where the hits speak of the Mersa Tunnel.
+    "who runs openai" asks about OpenAI.
     """
-    if asked.names:
-        return asked
-    texts = [hit.passage.text for hit in hits]  # titles write too much with capitals
-    lower = asked.question.lower()
-    runs = {run for text in texts for run in NAME_RUN.findall(text)}
-    runs |= {word for run in runs for word in run.split() if word.isalpha()}
-    told = {run for run in runs if run.lower() in lower and run.lower() not in STOP_WORDS}
-    found: dict[int, str] = {}
-    for run in sorted(told, key=lambda run: (-len(run), run)):
-        for match in re.finditer(rf"(?<!\w){re.escape(run.lower())}(?!\w)", lower):
-            found[match.start()] = run
-            lower = lower[: match.start()] + "_" * len(match.group()) + lower[match.end() :]
-    return replace(asked, names=tuple(dict.fromkeys(name for _, name in sorted(found.items()))))
+    told = {name.lower() for hit in hits for name in NAME_INSIDE.findall(hit.passage.text) if name not in TITLES}
+    words = (re.sub(r"['’]s$", "", word) for word in asked.words)
+    return replace(asked, names=asked.names or tuple(dict.fromkeys(word for word in words if word.lower() in told)))
 
 
 class Topic:
@@ -62,8 +51,10 @@ class Topic:
 
     def __init__(self, asked: Asked, hits: Sequence[Hit]) -> None:
         texts = texts_of(hits)
-        self._named = _held(topic_of(asked, texts), texts)
-        each = [_held([name], texts) for name in names_of(asked, texts)]
+        # Of names that are typed small it is not sure that they are some.
+        names = names_of(asked, texts) if names_in(asked.question) else []
+        self._named = _held(topic_of(asked, texts) if names else [], texts)
+        each = [_held([name], texts) for name in names]
         self._asked = {word.lower() for word in WORD.findall(asked.question)}
         self._each = [pattern for pattern in each if pattern is not None]
         self._told = {word for text in texts.values() for word in NAME_INSIDE.findall(text) if not CALENDAR.match(word)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rag.answering import Answerer
-from rag.relations import counts_informants, tells_of_another
+from rag.relations import counts_informants, spelt_out, tells_of_another
 from rag.values import figures
 from rag.wiring import open_answerer, open_indexer
 from tests.conftest import settings_for
@@ -129,3 +129,16 @@ def test_what_tells_of_the_same_or_of_nothing_is_none(question: str, text: str) 
 )
 def test_unnamed_informants_are_told_from_what_is_counted(text: str, informants: bool) -> None:
     assert counts_informants(text, figures(text)[0]) is informants
+
+
+@pytest.mark.parametrize(
+    ("question", "read"),
+    [
+        ("Who is the CFO?", "Who is the chief financial officer?"),
+        ("who is acme's cfo", "who is acme's chief financial officer"),
+        ("Who is the CEO?", "Who is the CEO?"),
+        ("Who is the boss?", "Who is the boss?"),
+    ],
+)
+def test_an_office_that_no_text_abbreviates_is_spelt_out(question: str, read: str) -> None:
+    assert spelt_out(question, ["The CEO left.", "Its finance chief left."]) == read

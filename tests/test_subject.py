@@ -190,15 +190,18 @@ def test_a_sentence_about_one_name_and_a_stranger_lacks_the_other(sentence: str,
 @pytest.mark.parametrize(
     ("question", "names"),
     [
-        ("who runs bolt hall", ("Bolt Hall",)),
-        ("who is halden's chief", ("Halden",)),
-        ("crest bolt hall price", ("Crest", "Bolt Hall")),
-        ("is the hall small", ("Hall",)),
+        ("who runs bolt hall", ("bolt", "hall")),
+        ("who is halden's chief", ("halden",)),
         ("Did Halden buy crest?", ("Halden",)),
-        ("is it in halden or in halden", ("Halden",)),
+        ("is it in halden or in halden", ("halden",)),
+        ("who is the ceo of crest", ("crest",)),
+        ("is it small", ()),
         ("", ()),
     ],
 )
 def test_a_question_without_capitals_has_the_names_that_are_told(question: str, names: tuple[str, ...]) -> None:
-    hits = [OTHERS, passage("The Company Is In Halden, and the hall is small.", title="What Is Small In The Hall")]
+    hits = [
+        OTHERS,
+        passage("The Company Is In Halden, and the hall is small, its CEO said.", title="What Is Small In The Hall"),
+    ]
     assert named(analyse(question), hits).names == names
