@@ -318,7 +318,7 @@ def _best_of_each(evidence: Iterable[Evidence]) -> list[Evidence]:
 
 def doubted(score: float) -> float:
     """A probability whose odds are lowered for telling of another office, quantity or event, or of none."""
-    return OF_ANOTHER * score / (OF_ANOTHER * score + 1.0 - score) if score < 1.0 else score
+    return OF_ANOTHER * score / (OF_ANOTHER * score + 1.0 - score)
 
 
 def logistic(odds: float) -> float:

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from rag.values import Figure
 
-# A line for each: the words that name it, and behind the bar the further ones that may tell of it.
+# A line for each: the words that name it, and behind the stroke the further ones that may tell of it.
 OFFICES = r"""
 CEOs?|chief executives?|managing directors? / boss|head(?:s|ed)?|lead(?:s|er|ers|ing)?|led|runs?|ran|running|in charge
 CFO|chief financial officer|financ(?:e|ial) (?:chief|director|head|officer)|head of finance|treasurers?
@@ -23,7 +23,7 @@ chair(?:man|woman|person|s|men)? / chaired|head(?:s|ed)?|led
 (?<!vice )(?<!vice-)presidents? / presid\w+
 vice[ -]presidents?
 (?:co-?)?founders? / (?:co-?)?found\w+|start\w*|creat\w*|establish\w*|launch\w*|set up|form\w*|built|invent\w*
-(?:prime )?ministers?|premiers?|chancellors? / head of government|PM
+(?:prime )?ministers?|premiers?|chancellors? / head of government
 mayors? / mayoral
 governors? / gubernatorial
 coach(?:es)?|managers? / coach\w*|manag\w*
@@ -78,17 +78,16 @@ INFORMANTS = re.compile(
 
 def tells_of_another(question: str, text: str) -> bool:
     """Whether a text names an office, a quantity or an event like the one that a question asks about, and not that."""
-    for kind in _kinds():
-        own = [told for asked, told in kind if asked.search(question)]
-        if own and not any(told.search(text) for told in own) and any(asked.search(text) for asked, _ in kind):
-            return True
-    return False
+    return any(
+        not any(told.search(text) for told in own) and any(name.search(text) for name in names)
+        for own, names in _asked(question)
+    )
 
 
 def spelt_out(question: str, texts: Sequence[str]) -> str:
     """The question with the abbreviations of offices spelt out that no text writes; the reader knows few of them."""
     for short, full in ABBREVIATED.items():
-        if not any(short in text for text in texts):
+        if not any(re.search(rf"\b{short}\b", text) for text in texts):
             question = re.sub(rf"\b{short}\b", full, question, flags=re.IGNORECASE)
     return question
 
@@ -96,6 +95,13 @@ def spelt_out(question: str, texts: Sequence[str]) -> str:
 def counts_informants(text: str, figure: Figure) -> bool:
     """Whether a figure counts who told a reporter: "two people with knowledge of the deal"."""
     return INFORMANTS.match(text, figure.end) is not None
+
+
+@lru_cache(maxsize=256)
+def _asked(question: str) -> list[tuple[list[re.Pattern[str]], list[re.Pattern[str]]]]:
+    """Of each kind that a question asks for: what may tell of the same, and what names any of the kind."""
+    kinds = (([told for name, told in kind if name.search(question)], [name for name, _ in kind]) for kind in _kinds())
+    return [(own, names) for own, names in kinds if own]
 
 
 @lru_cache(maxsize=1)

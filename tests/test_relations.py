@@ -137,8 +137,9 @@ def test_unnamed_informants_are_told_from_what_is_counted(text: str, informants:
         ("Who is the CFO?", "Who is the chief financial officer?"),
         ("who is acme's cfo", "who is acme's chief financial officer"),
         ("Who is the CEO?", "Who is the CEO?"),
+        ("Who is the CTO?", "Who is the chief technology officer?"),
         ("Who is the boss?", "Who is the boss?"),
     ],
 )
 def test_an_office_that_no_text_abbreviates_is_spelt_out(question: str, read: str) -> None:
-    assert spelt_out(question, ["The CEO left.", "Its finance chief left."]) == read
+    assert spelt_out(question, ["The CEO left.", "Its finance chief left.", "THE DIRECTOR LEFT."]) == read
