@@ -78,10 +78,7 @@ INFORMANTS = re.compile(
 
 def tells_of_another(question: str, text: str) -> bool:
     """Whether a text names an office, a quantity or an event like the one that a question asks about, and not that."""
-    return any(
-        not any(told.search(text) for told in own) and any(name.search(text) for name in names)
-        for own, names in _asked(question)
-    )
+    return any(not own.search(text) and names.search(text) for own, names in _asked(question))
 
 
 def spelt_out(question: str, texts: Sequence[str]) -> str:
@@ -98,20 +95,26 @@ def counts_informants(text: str, figure: Figure) -> bool:
 
 
 @lru_cache(maxsize=256)
-def _asked(question: str) -> list[tuple[list[re.Pattern[str]], list[re.Pattern[str]]]]:
+def _asked(question: str) -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
     """Of each kind that a question asks for: what may tell of the same, and what names any of the kind."""
-    kinds = (([told for name, told in kind if name.search(question)], [name for name, _ in kind]) for kind in _kinds())
-    return [(own, names) for own, names in kinds if own]
+    asked = []
+    for lines in _kinds():
+        own = [told for names, told in lines if _words(names).search(question)]
+        if own:
+            asked.append((_words("|".join(own)), _words("|".join(names for names, _ in lines))))
+    return asked
 
 
 @lru_cache(maxsize=1)
-def _kinds() -> list[list[tuple[re.Pattern[str], re.Pattern[str]]]]:
-    """The patterns of each kind: what names it, and what may tell of it."""
-    kinds = (OFFICES, QUANTITIES, EVENTS)
-    return [[_patterns(line) for line in kind.replace("\\\n", "").strip().splitlines()] for kind in kinds]
+def _kinds() -> list[list[tuple[str, str]]]:
+    """The lines of each kind: the patterns of what names it, and of what may tell of it."""
+    made = []
+    for kind in (OFFICES, QUANTITIES, EVENTS):
+        parted = [line.partition(" / ") for line in kind.replace("\\\n", "").strip().splitlines()]
+        made.append([(names, f"{names}|{further}" if further else names) for names, _, further in parted])
+    return made
 
 
-def _patterns(line: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    names, _, further = line.partition(" / ")
-    told = f"{names}|{further}" if further else names
-    return re.compile(rf"\b(?:{names})\b", re.IGNORECASE), re.compile(rf"\b(?:{told})\b", re.IGNORECASE)
+@lru_cache(maxsize=512)
+def _words(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{pattern})\b", re.IGNORECASE)
