@@ -188,8 +188,9 @@ class Answerer:
         """Nothing is held between questions; here for those who treat all answerers alike."""
 
     def _judged(self, part: str, hits: Sequence[Hit], snapshot: Snapshot) -> _Part:
-        asked = named(analyse(part), hits)
-        hits = speaking(asked, hits, snapshot)
+        asked = analyse(part)
+        hits = speaking(named(asked, hits), hits, snapshot)
+        asked = named(asked, hits)  # of what is left: "First" may be a name in what is not read
         evidence = self._reader.evidence(asked, hits)
         judgement = weigh(asked, evidence, self._threshold)
         if judgement.reason == "no_passage_answers" and not self._reader.grants(asked, hits):
