@@ -35,7 +35,7 @@ from rag.records import (
     Withheld,
 )
 from rag.retrieve import Retriever
-from rag.subject import named, speaking
+from rag.subject import speaking, with_names
 from rag.weigh import Judgement, weigh
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ class Answerer:
 
     def _judged(self, part: str, hits: Sequence[Hit], snapshot: Snapshot) -> _Part:
         asked = analyse(part)
-        hits = speaking(named(asked, hits), hits, snapshot)
-        asked = named(asked, hits)  # of what is left: "First" may be a name in what is not read
+        hits = speaking(with_names(asked, hits), hits, snapshot)
+        asked = with_names(asked, hits)  # of what is left: "First" may be a name in what is not read
         evidence = self._reader.evidence(asked, hits)
         judgement = weigh(asked, evidence, self._threshold)
         if judgement.reason == "no_passage_answers" and not self._reader.grants(asked, hits):

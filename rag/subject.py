@@ -36,7 +36,7 @@ def speaking(asked: Asked, hits: Sequence[Hit], snapshot: Snapshot) -> list[Hit]
     return [hit for hit in hits if hit.passage.source in named or not named]
 
 
-def named(asked: Asked, hits: Iterable[Hit]) -> Asked:
+def with_names(asked: Asked, hits: Iterable[Hit]) -> Asked:
     """A question that is typed without capitals, with those of its words as names that the hits write as names.
 
     "who runs openai" asks about OpenAI.

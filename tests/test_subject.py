@@ -13,7 +13,7 @@ from rag.answering import Answerer
 from rag.protocols import Snapshot
 from rag.questions import analyse
 from rag.records import Hit, Passage, Sentence
-from rag.subject import Topic, named, naming, speaking
+from rag.subject import Topic, naming, speaking, with_names
 from rag.wiring import open_answerer, open_indexer
 from tests.conftest import settings_for
 
@@ -204,4 +204,4 @@ def test_a_question_without_capitals_has_the_names_that_are_told(question: str, 
         OTHERS,
         passage("The Company Is In Halden, and the hall is small, its CEO said.", title="What Is Small In The Hall"),
     ]
-    assert named(analyse(question), hits).names == names
+    assert with_names(analyse(question), hits).names == names

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rag.compose import compose, positions, short
 from rag.questions import analyse
 from rag.records import Evidence, Hit, Passage, Sentence
-from rag.subject import named
+from rag.subject import with_names
 from rag.weigh import Judgement, weigh
 
 WORTH = analyse("How much is Acme worth?")
@@ -109,7 +109,7 @@ def test_a_figure_of_something_else_neither_disputes_nor_agrees(question: str) -
         says("b", "The Borealis left Hamburg. It carries 7,900 tons.", "7,900", 0.8),
         says("c", "The Cassia left Oslo. It carries 4,200 tons.", "4,200", 0.8),
     ]
-    judgement = weigh(named(analyse(question), [e.hit for e in told]), told, 0.5)
+    judgement = weigh(with_names(analyse(question), [e.hit for e in told]), told, 0.5)
     assert (judgement.outcome, values(judgement)) == ("answered", [("4,200 tons", ["a"])])
 
 

@@ -22,7 +22,7 @@ from rag.converse import standalone
 from rag.questions import analyse, parts
 from rag.read import EvidenceReader
 from rag.settings import Settings, load_settings
-from rag.subject import named
+from rag.subject import with_names
 from rag.wiring import open_indexer, open_reader, open_retriever, open_store
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,7 +53,7 @@ def all_rows() -> list[Rows]:
                 continue
             with store.snapshot() as snapshot:
                 hits = [(part, retriever.retrieve(part, snapshot)) for part in parts(question)]
-                found = [f for part, of_part in hits for f in reader.found(named(analyse(part), of_part), of_part)]
+                found = [f for part, of_part in hits for f in reader.found(with_names(analyse(part), of_part), of_part)]
             gold = []
             for evidence in case.evidence:
                 start = store.source(evidence.source).text.find(evidence.quote)
