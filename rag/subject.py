@@ -109,9 +109,11 @@ def names_of(asked: Asked, texts: Mapping[str, str]) -> list[str]:
 def topic_of(asked: Asked, texts: Mapping[str, str]) -> list[str]:
     """The one name that the question is about, two where it is the one of the other; empty where it names nothing.
 
-    What the GDP of France is, a sentence may tell without either.
+    What the GDP of France is, a sentence may tell without either. A name that no text holds gives way to one that is
+    held: in "Wer ist der Chef von Acme?" that is Acme.
     """
     names = names_of(asked, texts)
+    names = [name for name in names if naming([name], texts)] or names
     about = topic(asked)
     if about not in names:
         return names[:1]

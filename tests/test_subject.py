@@ -143,6 +143,12 @@ def test_a_sentence_that_points_back_to_another_speaks_of_another(sentences: lis
     assert topic.is_another(hit, hit.passage.sentences[-1]) is another
 
 
+def test_a_name_that_nothing_holds_gives_way_to_one_that_is_held() -> None:
+    hit = passage("Crest was founded in Lyon.")
+    for question in ("Wo wurde Crest gegründet?", "Wurde Crest in Lyon gegründet?"):
+        assert not Topic(analyse(question), [hit, OTHERS]).is_another(hit, hit.passage.sentences[0])
+
+
 def test_a_title_that_names_it_is_enough() -> None:
     hit = passage("Halden was told that the firm was founded in Lyon.", title="Crest in the news")
     assert not Topic(analyse("Where was Crest founded?"), [hit, OTHERS]).is_another(hit, hit.passage.sentences[0])
