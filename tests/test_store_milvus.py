@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import grpc
 import pytest
 from milvus_lite.adapter.grpc.servicer import MilvusServicer
 from milvus_lite.db import MilvusLite
+from milvus_lite.storage.memtable import MemTable
 from pymilvus.grpc_gen import milvus_pb2_grpc
 
 from rag.errors import BadSettings, IndexDamaged, IndexLocked, IndexRefused, IndexUnreachable
@@ -77,12 +80,25 @@ def test_a_server_that_is_away_is_named(unused_port: int) -> None:
     assert "store.uri" in caught.value.hint
 
 
-def test_a_search_that_takes_too_long_is_named(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_beside_a_flush_misses_nothing(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     index(server, "It rained.")
-    with MilvusStore(server).snapshot() as snapshot:
-        monkeypatch.setattr(milvus_server, "SECONDS", 1e-5)
-        with pytest.raises(IndexUnreachable, match=r"does not answer: Deadline Exceeded\.$"):
-            snapshot.nearest_to(NORTH, 1)
+    with MilvusStore(server).snapshot() as snapshot, ThreadPoolExecutor(1) as pool:
+        passages = snapshot.state.collection("passages")
+        (row,) = server.rows(passages, "id > 0", ("id", "source_id", "digest", "facts", "text", "words", "vector"))
+        server.upsert(passages, [{**row, "born": 1, "died": 9}])
+        flushes = []
+
+        def flush_after(memory: MemTable) -> Any:
+            known = snapshot_of(memory)
+            if not flushes:
+                flushes.append(pool.submit(server.flush, passages))
+                wait(flushes, timeout=0.5)
+            return known
+
+        snapshot_of = MemTable.pk_index_snapshot
+        monkeypatch.setattr(MemTable, "pk_index_snapshot", flush_after)
+        assert len(snapshot.holding_words(["rained"], 9)) == 1
+        flushes[0].result()
 
 
 @pytest.fixture
@@ -113,14 +129,23 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[misc]
         return grpc.unary_unary_rpc_method_handler(refuse)
 
 
-def test_a_wrong_token_is_refused_and_the_right_one_let_in(tmp_path: Path) -> None:
-    database = MilvusLite(str(tmp_path / "data"))
-    listening = grpc.server(ThreadPoolExecutor(4), interceptors=[Guard("root:Milvus")])
+@contextlib.contextmanager
+def served(folder: Path, interceptor: grpc.ServerInterceptor) -> Iterator[str]:
+    """The address of a server of Milvus Lite with something before it."""
+    database = MilvusLite(str(folder / "data"))
+    listening = grpc.server(ThreadPoolExecutor(4), interceptors=[interceptor])
     milvus_pb2_grpc.add_MilvusServiceServicer_to_server(MilvusServicer(database), listening)
     port = listening.add_insecure_port("127.0.0.1:0")
     listening.start()
-    uri = f"http://127.0.0.1:{port}"
     try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        listening.stop(None)
+        database.close()
+
+
+def test_a_wrong_token_is_refused_and_the_right_one_let_in(tmp_path: Path) -> None:
+    with served(tmp_path, Guard("root:Milvus")) as uri:
         with pytest.raises(IndexRefused, match="refuses the token") as caught:
             Server(Address(uri, "root:wrong")).collections()
         assert "MILVUS_TOKEN" in caught.value.hint
@@ -128,9 +153,31 @@ def test_a_wrong_token_is_refused_and_the_right_one_let_in(tmp_path: Path) -> No
         index(right, "It rained.")
         assert MilvusStore(right).names() == ["0.txt"]
         right.close()
-    finally:
-        listening.stop(None)
-        database.close()
+
+
+class Delay(grpc.ServerInterceptor):  # type: ignore[misc]
+    """Keeps searches waiting, as an overloaded server does."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+
+    def intercept_service(self, continuation: Callable[[Any], Any], details: Any) -> Any:
+        if details.method.endswith("/Search"):
+            self.over.wait(60.0)
+        return continuation(details)
+
+
+def test_a_search_that_takes_too_long_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    delay = Delay()
+    with served(tmp_path, delay) as uri:
+        server = Server(Address(uri))
+        index(server, "It rained.")
+        with MilvusStore(server).snapshot() as snapshot:
+            monkeypatch.setattr(milvus_server, "SECONDS", 0.2)
+            with pytest.raises(IndexUnreachable, match=r"does not answer: Deadline Exceeded\.$"):
+                snapshot.nearest_to(NORTH, 1)
+        delay.over.set()
+        server.close()
 
 
 def test_an_index_of_another_version_is_named_so(server: Server) -> None:
