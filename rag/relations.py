@@ -13,55 +13,83 @@ from functools import lru_cache
 
 from rag.values import Figure
 
-# A line for each: the words that name it, and behind the stroke the further ones that may tell of it.
-OFFICES = r"""
-CEOs?|chief executives?|managing directors? / boss|head(?:s|ed)?|lead(?:s|er|ers|ing)?|led|runs?|ran|running|in charge
-CFO|chief financial officer|financ(?:e|ial) (?:chief|director|head|officer)|head of finance|treasurers?
-COO|chief operating officer|operations chief
-CTO|chief techn(?:ology|ical) officer|technology chief
-chair(?:man|woman|person|s|men)? / chaired|head(?:s|ed)?|led
-(?<!vice )(?<!vice-)presidents? / presid\w+
-vice[ -]presidents?
-(?:co-?)?founders? / (?:co-?)?found\w+|start\w*|creat\w*|establish\w*|launch\w*|set up|form\w*|built|invent\w*
-(?:prime )?ministers?|premiers?|chancellors? / head of government
-mayors? / mayoral
-governors? / gubernatorial
-coach(?:es)?|managers? / coach\w*|manag\w*
-captains? / captain\w*
-spokes(?:man|woman|person|people) / spoke|said
-(?<!managing )directors? / direct\w*
-secretar(?:y|ies)
-"""
-QUANTITIES = r"""
-revenues?|sales|turnover / earn\w*|income|receipts|generat\w*|gross\w*|brought in|takings|sold|budget
-profits?|net income / earn\w*|made|surplus|profitable|gain\w*
-loss(?:es)? / lost|los(?:e|ing)|damage\w*
-valuations?|valued|market cap\w*|market value|net worth / valu\w*|worth|estimated
-price[ds]?|cost(?:s|ing)?|sold for|fees? / pay(?:s|ing)?|paid|buy(?:s|ing)?|bought|sell(?:s|ing)?|sold|sale|purchas\w*\
-|acqui\w*|charg\w*|spen[dt]\w*|invest\w*|worth|deal|valu\w*|budget\w*
-employees?|workers?|staff|workforce|headcount / employ\w*|work\w*|people|jobs?|personnel|hir\w*
-raised?|raising|funding / fund\w*|rounds?|invest\w*|donat\w*|capital|grant\w*
-debts?|loans? / ow(?:e|es|ed|ing)|borrow\w*|liabilit\w*|deficit
-customers?|clients?|subscribers?|users? / subscri\w*|us(?:ed|ing|age)
-stakes?|shareholding / shares?|own\w*|equity|percent
-"""
-EVENTS = r"""
-(?:co-?)?founded|established|launched|formed|incorporated|set up|created|started / (?:co-?)?found\w*|start\w*|launch\w*\
-|establish\w*|creat\w*|beg[aiu]n\w*|form\w*|open\w*|built|build\w*|origin\w*|invent\w*|introduc\w*|develop\w*|first\
-|dat(?:es|ed|ing)|organi[sz]ed|charter\w*|inaugurat\w*|since|releas\w*|debut\w*|produc\w*|made|initi\w*|became|wr(?:ote\
-|itten)|institut\w*
-buys?|bought|acquir\w*|acquisitions?|purchas\w*|takeover / s(?:old|ells?|elling|ales?)|merg\w*|invest\w*|stakes?|own\w*\
-|paid|pay|deal|cost|price
-resign\w*|step(?:s|ped|ping)? down|left|leav(?:e|es|ing)|depart\w*|quit|oust\w*|fired / end\w*|retir\w*|replac\w*\
-|succe\w*|until|former\w*|mov\w*|exit\w*|withdr\w*|fled|abandon\w*|remov\w*|dismiss\w*|return\w*|went|go|broke|split
-die[sd]?|dead|deaths?|passed away / kill\w*|murder\w*|assassinat\w*|execut\w*|suicide|dying|fatal\w*|casualt\w*\
-|perish\w*|lost|shot|drown\w*|buried|funeral
-born|births?
-partner(?:ed|ships?|s|ing)?|collaborat\w*|allian\w* / joint\w*|team\w*|work\w*|cooperat\w*
-sue[sd]?|suing|lawsuits? / court|litigat\w*|suit\w*|legal|claim\w*|charg\w*
-joined|joins?|hired?|appointed / recruit\w*|became|becom\w*|named|elected|nominat\w*|mov\w*|serv\w*|sign\w*|enter\w*\
-|member\w*|work\w*|start\w*
-"""
+Kind = tuple[tuple[str, str | None], ...]
+
+# For each: the words that name it, and further ones that may tell of it.
+OFFICES: Kind = (
+    (
+        r"CEOs?|chief executives?|managing directors?",
+        r"boss|head(?:s|ed)?|lead(?:s|er|ers|ing)?|led|runs?|ran|running|in charge",
+    ),
+    (
+        r"CFO|chief financial officer|financ(?:e|ial) (?:chief|director|head|officer)|head of finance|"
+        r"treasurers?",
+        None,
+    ),
+    (r"COO|chief operating officer|operations chief", None),
+    (r"CTO|chief techn(?:ology|ical) officer|technology chief", None),
+    (r"chair(?:man|woman|person|s|men)?", r"chaired|head(?:s|ed)?|led"),
+    (r"(?<!vice )(?<!vice-)presidents?", r"presid\w+"),
+    (r"vice[ -]presidents?", None),
+    (
+        r"(?:co-?)?founders?",
+        r"(?:co-?)?found\w+|start\w*|creat\w*|establish\w*|launch\w*|set up|form\w*|built|invent\w*",
+    ),
+    (r"(?:prime )?ministers?|premiers?|chancellors?", r"head of government"),
+    (r"mayors?", r"mayoral"),
+    (r"governors?", r"gubernatorial"),
+    (r"coach(?:es)?|managers?", r"coach\w*|manag\w*"),
+    (r"captains?", r"captain\w*"),
+    (r"spokes(?:man|woman|person|people)", r"spoke|said"),
+    (r"(?<!managing )directors?", r"direct\w*"),
+    (r"secretar(?:y|ies)", None),
+)
+QUANTITIES: Kind = (
+    (r"revenues?|sales|turnover", r"earn\w*|income|receipts|generat\w*|gross\w*|brought in|takings|sold|budget"),
+    (r"profits?|net income", r"earn\w*|made|surplus|profitable|gain\w*"),
+    (r"loss(?:es)?", r"lost|los(?:e|ing)|damage\w*"),
+    (r"valuations?|valued|market cap\w*|market value|net worth", r"valu\w*|worth|estimated"),
+    (
+        r"price[ds]?|cost(?:s|ing)?|sold for|fees?",
+        r"pay(?:s|ing)?|paid|buy(?:s|ing)?|bought|sell(?:s|ing)?|sold|sale|purchas\w*|acqui\w*|charg\w*|"
+        r"spen[dt]\w*|invest\w*|worth|deal|valu\w*|budget\w*",
+    ),
+    (r"employees?|workers?|staff|workforce|headcount", r"employ\w*|work\w*|people|jobs?|personnel|hir\w*"),
+    (r"raised?|raising|funding", r"fund\w*|rounds?|invest\w*|donat\w*|capital|grant\w*"),
+    (r"debts?|loans?", r"ow(?:e|es|ed|ing)|borrow\w*|liabilit\w*|deficit"),
+    (r"customers?|clients?|subscribers?|users?", r"subscri\w*|us(?:ed|ing|age)"),
+    (r"stakes?|shareholding", r"shares?|own\w*|equity|percent"),
+)
+EVENTS: Kind = (
+    (
+        r"(?:co-?)?founded|established|launched|formed|incorporated|set up|created|started",
+        r"(?:co-?)?found\w*|start\w*|launch\w*|establish\w*|creat\w*|beg[aiu]n\w*|form\w*|open\w*|built|"
+        r"build\w*|origin\w*|invent\w*|introduc\w*|develop\w*|first|dat(?:es|ed|ing)|organi[sz]ed|charter\w*|"
+        r"inaugurat\w*|since|releas\w*|debut\w*|produc\w*|made|initi\w*|became|wr(?:ote|itten)|institut\w*",
+    ),
+    (
+        r"buys?|bought|acquir\w*|acquisitions?|purchas\w*|takeover",
+        r"s(?:old|ells?|elling|ales?)|merg\w*|invest\w*|stakes?|own\w*|paid|pay|deal|cost|price",
+    ),
+    (
+        r"resign\w*|step(?:s|ped|ping)? down|left|leav(?:e|es|ing)|depart\w*|quit|oust\w*|fired",
+        r"end\w*|retir\w*|replac\w*|succe\w*|until|former\w*|mov\w*|exit\w*|withdr\w*|fled|abandon\w*|"
+        r"remov\w*|dismiss\w*|return\w*|went|go|broke|split",
+    ),
+    (
+        r"die[sd]?|dead|deaths?|passed away",
+        r"kill\w*|murder\w*|assassinat\w*|execut\w*|suicide|dying|fatal\w*|casualt\w*|perish\w*|lost|shot|"
+        r"drown\w*|buried|funeral",
+    ),
+    (r"born|births?", None),
+    (r"partner(?:ed|ships?|s|ing)?|collaborat\w*|allian\w*", r"joint\w*|team\w*|work\w*|cooperat\w*"),
+    (r"sue[sd]?|suing|lawsuits?", r"court|litigat\w*|suit\w*|legal|claim\w*|charg\w*"),
+    (
+        r"joined|joins?|hired?|appointed",
+        r"recruit\w*|became|becom\w*|named|elected|nominat\w*|mov\w*|serv\w*|sign\w*|enter\w*|member\w*|"
+        r"work\w*|start\w*",
+    ),
+)
 ABBREVIATED = {
     "CEO": "chief executive",
     "CFO": "chief financial officer",
@@ -107,12 +135,11 @@ def _asked(question: str) -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
 
 @lru_cache(maxsize=1)
 def _kinds() -> list[list[tuple[str, str]]]:
-    """The lines of each kind: the patterns of what names it, and of what may tell of it."""
-    made = []
-    for kind in (OFFICES, QUANTITIES, EVENTS):
-        parted = [line.partition(" / ") for line in kind.replace("\\\n", "").strip().splitlines()]
-        made.append([(names, f"{names}|{further}" if further else names) for names, _, further in parted])
-    return made
+    """Of each kind: the patterns of what names one, and of what may tell of it."""
+    return [
+        [(names, f"{names}|{further}" if further else names) for names, further in kind]
+        for kind in (OFFICES, QUANTITIES, EVENTS)
+    ]
 
 
 @lru_cache(maxsize=512)
