@@ -106,6 +106,12 @@ def same_date(a: Date, b: Date) -> bool:
     )
 
 
+def share_a_part(a: Date, b: Date) -> bool:
+    """Whether both give the year, or the month: of each other "2022" and "11 February" tell nothing."""
+    years = all(date.year is not None or date.relative is not None for date in (a, b))
+    return years or all(_months(date) is not None for date in (a, b))
+
+
 def resolved(date: Date, published: str | None) -> Date:
     """The date with its year filled in from an ISO 8601 day of writing, where the words count from there.
 

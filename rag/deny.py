@@ -21,6 +21,14 @@ BLAME = re.compile(
     re.IGNORECASE,
 )
 
+ALLOWED = re.compile(r"\b(?:allow(?:s|ed)?|permit(?:s|ted)?|permissible)\b", re.IGNORECASE)
+FORBIDDEN = re.compile(r"\b(?:forb(?:ids?|ade|idden)|prohibit(?:s|ed)?|bans?|banned)\b", re.IGNORECASE)
+# "Can I keep a dog?" asks whether it is allowed, and "the Tenant may keep one cat" says what is.
+MAY = re.compile(r"^\W*(?:can|could|may) (?:i|we|you|one|the|an?)\b", re.IGNORECASE)
+LEAVE = re.compile(
+    r"\b(?:may|can|could|must|shall|should|only|never|free to|right to|consent|permission|entitled|required)\b", re.I
+)
+
 
 def denies(asked: Asked, text: str) -> bool:
     """Whether the sentence says otherwise than a yes/no question asks.
@@ -33,6 +41,7 @@ def denies(asked: Asked, text: str) -> bool:
         or _other_figure(asked.question, text)
         or bool(DONE.search(asked.question) and OPEN.search(text))
         or (bool(PRAISE.search(asked.question)) and bool(BLAME.search(text)))
+        or _other_permission(asked.question, text)
         or _negated(asked, text) != bool(NEGATION.search(asked.question))
     )
 
@@ -45,6 +54,12 @@ def _other_figure(question: str, text: str) -> bool:
         if others and not any(agree(figure, other) for other in others):
             return True
     return False
+
+
+def leaves_permission_open(question: str, text: str) -> bool:
+    """Whether a question asks for permission of which a sentence does not speak."""
+    told = any(pattern.search(text) for pattern in (ALLOWED, FORBIDDEN, LEAVE, NEGATION))
+    return bool(MAY.search(question) or ALLOWED.search(question)) and not told
 
 
 def speaks_of_another(asked: Asked, text: str) -> bool:
@@ -64,11 +79,20 @@ def _other_number_of_a_name(question: str, text: str) -> bool:
     return False
 
 
+def _other_permission(question: str, text: str) -> bool:
+    """Whether a sentence forbids what the question asks to be allowed, or allows what it asks to be forbidden."""
+    if NEGATION.search(text) or NEGATION.search(question):
+        return False
+    allowed = bool(ALLOWED.search(question) or MAY.search(question))
+    return bool((allowed and FORBIDDEN.search(text)) or (FORBIDDEN.search(question) and ALLOWED.search(text)))
+
+
 def _negated(asked: Asked, text: str) -> bool:
     """Whether a negation stands shortly before a word of the question that is no name."""
     own = plain_words(asked)
+    may = MAY.search(asked.question)
     return any(
-        stem(word) in own
+        stem(word) in own or (may and ALLOWED.fullmatch(word))
         for negation in NEGATION.finditer(text)
         for word in WORD.findall(text[negation.end() :])[:NEGATION_REACH]
     )

@@ -172,6 +172,23 @@ def plain_words(asked: Asked) -> set[str]:
     return {stem(word) for word in asked.words} - {stem(word) for name in asked.names for word in name.split()}
 
 
+# They say nothing of what a question is about: "How long did the outage last?" is about an outage.
+GENERAL_WORDS = """
+last take get make give happen begin start end mean work use need find call come go become play live first name long old
+big large high far new time year day place type kind part number good best main
+"""
+
+
+@lru_cache(maxsize=1)
+def _general() -> frozenset[str]:
+    return frozenset(stem(word) for word in GENERAL_WORDS.split())
+
+
+def subject_words(asked: Asked) -> set[str]:
+    """What the words stand for that say what a question is about, names among them."""
+    return {concept(word) for word in asked.words if stem(word) not in _general()}
+
+
 # Words that stand for one another in questions about organisations and money: each line is one concept.
 LIKE_WORDS = """
 found founder start launch establish create begin
@@ -190,6 +207,7 @@ defence defense military army
 label labelling labeling annotate annotation
 customer client
 firm company startup
+allow permit forbid prohibit ban permission
 """
 
 

@@ -7,12 +7,13 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 
-from rag.deny import denies, speaks_of_another
+from rag.deny import denies, leaves_permission_open, speaks_of_another
 from rag.protocols import Reader, Verifier
 from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, plain_words, premise, stem
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
 from rag.relations import counts_informants, spelt_out, tells_of_another
-from rag.subject import Topic
+from rag.roles import doer
+from rag.subject import Topic, beside_the_point
 from rag.values import Figure, agree, dates, figures, moment
 
 # Logistic regression on the gold questions that may be tuned on: tests/benchmarks/fit_scoring.py prints both lines.
@@ -20,7 +21,7 @@ BIAS = -4.88
 WEIGHTS = (0.34, 1.49, 1.23, 0.60, 1.52)
 STRANGER = 0.1  # what a score is worth where a name of the question is in no passage: less than any threshold in use
 OTHER_MOOD = 0.5
-OF_ANOTHER = 0.25  # what the odds of a sentence are worth that tells of another office, quantity or event
+DOUBT = 0.25  # what the odds of a doubtful sentence are worth: one that tells of another office, or the like
 MOST_ODDS = 8.0  # log-odds beyond this say no more
 WINDOW = 550  # characters that are read at a time; measured: 350, 900 and whole passages are worse
 GRANTED = 0.5  # the least support for what a question takes for granted
@@ -58,17 +59,21 @@ class Features:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A sentence of a hit with the reader's best words in it; `of_another`: it tells of another office or the like."""
+    """A sentence of a hit with the reader's best words in it.
+
+    `doubtful`: it tells of another office or the like, or of what is done to whom where the doer is asked for, or its
+    passage is beside the point.
+    """
 
     hit: Hit
     sentence: Sentence
     answer: tuple[int, int]
     features: Features
-    of_another: bool
+    doubtful: bool
 
     def score(self) -> float:
         """The probability that the sentence answers."""
-        return doubted(self.features.score()) if self.of_another else self.features.score()
+        return doubted(self.features.score()) if self.doubtful else self.features.score()
 
 
 class EvidenceReader:
@@ -97,12 +102,12 @@ class EvidenceReader:
 
     def found(self, asked: Asked, hits: Sequence[Hit]) -> list[Found]:
         """What the reader finds, sentence by sentence, with what speaks for it."""
-        about = Topic(asked, hits)
+        about, beside = Topic(asked, hits), beside_the_point(asked, hits)
         pieces = [(hit, window, f"{hit.title}\n" if hit.title else "") for hit in hits for window in windows(hit)]
         told = [head + _slice(hit, *window) for hit, window, head in pieces]
         readings = self._reader.read(spelt_out(asked.question, told), told)
         return [
-            found
+            replace(found, doubtful=found.doubtful or (hit.passage.source, hit.passage.start) in beside)
             for (hit, (start, end), head), reading in zip(pieces, readings, strict=True)
             for found in _in_sentences(asked, hit, (start, end), reading, start - len(head))
             if not about.is_another(hit, found.sentence)
@@ -119,20 +124,24 @@ class EvidenceReader:
     def _verified(self, asked: Asked, hits: Sequence[Hit]) -> list[Evidence]:
         """The sentences that bear or deny what a yes/no question asks."""
         evidence = []
-        words = _concepts(asked.words)
-        about = Topic(asked, hits)
+        weights = _rarity(_concepts(asked.words), hits)
+        about, beside = Topic(asked, hits), beside_the_point(asked, hits)
         for (hit, sentence), support in self._held_against(asked, hits):
             if about.is_another(hit, sentence) or about.lacks_a_name(hit, sentence):
                 continue
             text = hit.passage.sentence_text(sentence)
             by_rule = denies(asked, text)
             denied = support.contradicted > support.supported or by_rule
+            if denied and leaves_permission_open(asked.question, text):
+                continue
             # A sentence that names another year or number speaks of what was asked all the same: it denies it.
-            missing = 0 if speaks_of_another(asked, text) else len(words - _concepts(WORD.findall(text)))
+            held = weights.keys() if speaks_of_another(asked, text) else _concepts(WORD.findall(text))
+            missing = sum(weight for word, weight in weights.items() if word not in held)
             # What the verifier half supports and half contradicts is no more certain than what it finds neutral.
             sure = 1.0 - support.neither if by_rule else abs(support.supported - support.contradicted)
-            score = sure * (1.0 - missing / len(words) if words else 1.0)
-            if tells_of_another(asked.question, text) or not _related(asked, text):
+            score = sure * (1.0 - missing / sum(weights.values()) if weights else 1.0)
+            elsewhere = tells_of_another(asked.question, text) or (hit.passage.source, hit.passage.start) in beside
+            if elsewhere or not _related(asked, text):
                 score = doubted(score)
             evidence.append(Evidence(hit, sentence, round(score, 6), contradicts=denied))
         return evidence
@@ -163,7 +172,10 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
         if told:
             span, place = (fitting or told)[0]
             features = _features(asked, hit, span, text, bool(fitting))
-            yield Found(hit, sentence, place, features, tells_of_another(asked.question, text))
+            acting = doer(asked, text, (place[0] - sentence.start, place[1] - sentence.start))
+            if acting:
+                place = (sentence.start + acting[0], sentence.start + acting[1])
+            yield Found(hit, sentence, place, features, acting is None or tells_of_another(asked.question, text))
 
 
 def windows(hit: Hit) -> list[tuple[int, int]]:
@@ -247,9 +259,10 @@ def _fits(asked: Asked, sentence: Sentence, text: str, start: int, end: int) -> 
 
 
 def _names_somebody_new(asked: Asked, words: str) -> bool:
-    """Whether words hold a capitalised one that the question lacks."""
+    """Whether words hold a capitalised one that the question lacks, and that is no "The" at a sentence's beginning."""
     known = {stem(word) for word in WORD.findall(asked.question)}
-    return any(word[0].isupper() and stem(word) not in known for word in WORD.findall(words))
+    told = [word for word in WORD.findall(words) if word.lower() not in STOP_WORDS]
+    return any(word[0].isupper() and stem(word) not in known for word in told)
 
 
 def _counts_informants(text: str, sentence: Sentence, place: tuple[int, int]) -> bool:
@@ -302,6 +315,12 @@ def _figure_read(evidence: Evidence, told: Sequence[Figure]) -> Figure | None:
     return next((f for f in told if f.start + begin < end and start < f.end + begin), None)
 
 
+def _rarity(words: set[str], hits: Sequence[Hit]) -> dict[str, float]:
+    """How much each word tells: the fewer sentences of the hits hold it, the more (inverse document frequency)."""
+    told = [_concepts(WORD.findall(hit.passage.sentence_text(sentence))) for hit in hits for sentence in _prose(hit)]
+    return {word: math.log1p(len(told) / (1 + sum(word in each for each in told))) for word in words}
+
+
 def _concepts(words: Iterable[str]) -> set[str]:
     return {concept(word) for word in words if word.lower() not in STOP_WORDS}
 
@@ -318,7 +337,7 @@ def _best_of_each(evidence: Iterable[Evidence]) -> list[Evidence]:
 
 def doubted(score: float) -> float:
     """A probability whose odds are lowered for telling of another office, quantity or event, or of none."""
-    return OF_ANOTHER * score / (OF_ANOTHER * score + 1.0 - score)
+    return DOUBT * score / (DOUBT * score + 1.0 - score)
 
 
 def logistic(odds: float) -> float:

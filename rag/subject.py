@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from rag.protocols import Snapshot
-from rag.questions import NAME_INSIDE, TITLES, WORD, Asked, names_in, topic
+from rag.questions import NAME_INSIDE, TITLES, WORD, Asked, concept, names_in, subject_words, topic
 from rag.records import Hit, Sentence
 from rag.values import dates
 
@@ -44,6 +44,18 @@ def with_names(asked: Asked, hits: Iterable[Hit]) -> Asked:
     told = {name.lower() for hit in hits for name in NAME_INSIDE.findall(hit.passage.text) if name not in TITLES}
     words = (re.sub(r"['’]s$", "", word) for word in asked.words)
     return replace(asked, names=asked.names or tuple(dict.fromkeys(word for word in words if word.lower() in told)))
+
+
+def beside_the_point(asked: Asked, hits: Sequence[Hit]) -> set[tuple[str, int]]:
+    """The source and start of the passages that hold no word of what the question is about, where another one does.
+
+    Of few sources, all passages are read, whatever they speak of. In a large index there are hardly any: of what was
+    read with some confidence for 350 questions of NQ, 17 sentences, of which 2 answered.
+    """
+    words = subject_words(asked)
+    texts = {(hit.passage.source, hit.passage.start): "\n".join(texts_of([hit]).values()) for hit in hits}
+    without = {place for place, text in texts.items() if words.isdisjoint(map(concept, WORD.findall(text)))}
+    return without if len(without) < len(texts) else set()
 
 
 class Topic:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from rag.dates import Date, dates, lazily, resolved, same_date
+from rag.dates import Date, dates, lazily, resolved, same_date, share_a_part
 from rag.figures import WORDED, Figure, figures, number_in_words
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "resolved",
     "same_date",
     "same_moment",
+    "share_a_part",
 ]
 
 # ---- agreement ---------------------------------------------------------------------------------

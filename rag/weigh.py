@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rag.questions import WORD, Asked, concept, plain_words, stem
 from rag.records import Evidence, Outcome, Reason
 from rag.subject import naming, texts_of, topic_of
-from rag.values import Date, Figure, agree, dates, figures, moment, normal, same_date, same_moment
+from rag.values import Date, Figure, agree, dates, figures, moment, normal, same_date, same_moment, share_a_part
 
 ECHO = 0.05  # a sentence that gives the leading value needs this share of the threshold to count as agreement
 WORDED_ECHO = 0.75  # the same for names and other words, which agree by chance more often than figures do
@@ -131,6 +131,7 @@ def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> t
         group
         for group in groups[1:]
         if _contradicts(group, groups[0])
+        and not _compatible(group[0].value, groups[0][0].value)
         and (
             group[0].saying.evidence.score >= RIVAL * lead
             or (asked.kind == "amount" and _shared_words(asked, group) >= max(words, 1))
@@ -194,11 +195,16 @@ def _agree(one: Figure | Date | str, other: Figure | Date | str) -> bool:
     if isinstance(one, Figure) and isinstance(other, Figure):
         return agree(one, other)
     if isinstance(one, Date) and isinstance(other, Date):
-        return same_date(one, other)
+        return same_date(one, other) and share_a_part(one, other)
     if isinstance(one, str) and isinstance(other, str):
         shorter, longer = sorted((set(one.split()), set(other.split())), key=len)
         return bool(shorter) and shorter <= longer
     return False
+
+
+def _compatible(one: Figure | Date | str, other: Figure | Date | str) -> bool:
+    """Whether both can be true of one thing: "2022" and "11 February" can, and "in 2022" disputes it as little."""
+    return isinstance(one, Date) and isinstance(other, Date) and same_date(one, other)
 
 
 def _weight(group: Sequence[_Valued]) -> float:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import hypothesis
 import pytest
 
 from rag.settings import EmbeddingSettings, SearchSettings, Settings
+
+if TYPE_CHECKING:
+    from rag.answering import Answerer
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and every program that they start, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -58,6 +62,27 @@ def seeds_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
         indexer.close()
     assert len(report.added) == 5, report
     return folder
+
+
+@contextlib.contextmanager
+def answering_over(folder: Path, texts: Mapping[str, str]) -> Iterator[Answerer]:
+    """An answerer over texts by their file names, indexed in a new folder."""
+    from rag.wiring import open_answerer, open_indexer
+
+    (folder / "docs").mkdir()
+    for name, text in texts.items():
+        (folder / "docs" / name).write_text(text)
+    made = settings_for(folder / "index")
+    indexer = open_indexer(made)
+    try:
+        indexer.run([folder / "docs"], lambda _: None)
+    finally:
+        indexer.close()
+    answerer = open_answerer(made)
+    try:
+        yield answerer
+    finally:
+        answerer.close()
 
 
 def settings_for(index: Path, **changed: Any) -> Settings:

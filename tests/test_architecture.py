@@ -30,6 +30,7 @@ FLOORS = {
     "rag.questions": 2,
     "rag.deny": 2,
     "rag.relations": 2,
+    "rag.roles": 2,
     "rag.subject": 2,
     "rag.split": 2,
     "rag.cite": 2,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from rag.dates import Date, dates, resolved, same_date
+from rag.dates import Date, dates, resolved, same_date, share_a_part
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,23 @@ def test_amounts_and_verbs_are_no_dates(text: str) -> None:
 def test_a_coarser_date_is_the_same_date(a: str, b: str, same: bool) -> None:
     assert same_date(*dates(a), *dates(b)) == same
     assert same_date(*dates(b), *dates(a)) == same
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "share"),
+    [
+        ("2022", "11 February", False),
+        ("last year", "11 February", False),
+        ("2024", "last year", True),
+        ("last year", "last year", True),
+        ("May 2024", "2024", True),
+        ("in May", "May 2024", True),
+        ("in May", "Q2", True),
+    ],
+)
+def test_a_year_and_a_day_tell_nothing_of_each_other(a: str, b: str, share: bool) -> None:
+    assert share_a_part(*dates(a), *dates(b)) == share
+    assert share_a_part(*dates(b), *dates(a)) == share
 
 
 @pytest.mark.parametrize(

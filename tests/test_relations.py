@@ -9,8 +9,7 @@ import pytest
 from rag.answering import Answerer
 from rag.relations import counts_informants, spelt_out, tells_of_another
 from rag.values import figures
-from rag.wiring import open_answerer, open_indexer
-from tests.conftest import settings_for
+from tests.conftest import answering_over
 
 FIRMS = {
     "acme.txt": "Acme Corp reported revenue of $5.2 billion in 2024. Its chief executive, Laura Stein, said the year"
@@ -27,18 +26,8 @@ FIRMS = {
 
 @pytest.fixture(scope="module")
 def answerer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answerer]:
-    folder = tmp_path_factory.mktemp("firms")
-    for name, text in FIRMS.items():
-        (folder / name).write_text(text)
-    made = settings_for(folder / "index")
-    indexer = open_indexer(made)
-    try:
-        indexer.run([folder / name for name in FIRMS], lambda _: None)
-    finally:
-        indexer.close()
-    answerer = open_answerer(made)
-    yield answerer
-    answerer.close()
+    with answering_over(tmp_path_factory.mktemp("firms"), FIRMS) as answerer:
+        yield answerer
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,8 +13,7 @@ from rag.protocols import Snapshot
 from rag.questions import analyse
 from rag.records import Hit, Passage, Sentence
 from rag.subject import Topic, naming, speaking, with_names
-from rag.wiring import open_answerer, open_indexer
-from tests.conftest import settings_for
+from tests.conftest import answering_over
 
 SHIPS = {
     "aurora.txt": "The Aurora left Bergen on Monday. It turned back because of ice at sea. It weighs 4,200 tons.",
@@ -29,23 +27,8 @@ SHIPS = {
 
 @pytest.fixture(scope="module")
 def answerer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answerer]:
-    folder = tmp_path_factory.mktemp("ships")
-    write(folder / "docs")
-    made = settings_for(folder / "index")
-    indexer = open_indexer(made)
-    try:
-        indexer.run([folder / "docs"], lambda _: None)
-    finally:
-        indexer.close()
-    answerer = open_answerer(made)
-    yield answerer
-    answerer.close()
-
-
-def write(folder: Path) -> None:
-    folder.mkdir()
-    for name, text in SHIPS.items():
-        (folder / name).write_text(text)
+    with answering_over(tmp_path_factory.mktemp("ships"), SHIPS) as answerer:
+        yield answerer
 
 
 @pytest.fixture
