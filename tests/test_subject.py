@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +13,7 @@ from rag.answering import Answerer
 from rag.protocols import Snapshot
 from rag.questions import analyse
 from rag.records import Hit, Passage, Sentence
-from rag.subject import Topic, naming, speaking, with_names
+from rag.subject import Topic, beside_the_point, naming, speaking, with_names
 from tests.conftest import answering_over
 
 SHIPS = {
@@ -130,6 +131,16 @@ def test_a_name_that_nothing_holds_gives_way_to_one_that_is_held() -> None:
     hit = passage("Crest was founded in Lyon.")
     for question in ("Wo wurde Crest gegründet?", "Wurde Crest in Lyon gegründet?"):
         assert not Topic(analyse(question), [hit, OTHERS]).is_another(hit, hit.passage.sentences[0])
+
+
+@given(st.lists(st.sampled_from(["The outage lasted long.", "Probation lasts six months.", "It rained."]), max_size=5))
+def test_only_what_holds_no_word_of_the_question_is_beside_the_point(told: list[str]) -> None:
+    hits = [
+        replace(passage(text), passage=replace(passage(text).passage, source=f"{n}.txt")) for n, text in enumerate(told)
+    ]
+    beside = beside_the_point(analyse("How long did the outage last?"), hits)
+    without = {(f"{n}.txt", 0) for n, text in enumerate(told) if "outage" not in text}
+    assert beside == (without if len(without) < len(told) else set())
 
 
 def test_a_title_that_names_it_is_enough() -> None:
