@@ -17,6 +17,7 @@ NOT_ACTIVE = re.compile(
     re.IGNORECASE,
 )
 BY = re.compile(r"\b(?:by|via|through|thanks to)\b", re.IGNORECASE)
+NOBODY = frozenset("only both some many most several each every no none one two three another other others few".split())
 BETWEEN = re.compile(r"(?:\s+(?:will|would|has|had|have|can|could|may|might|to|then|also|now|later|first|\w+ly))+$")
 
 
@@ -35,7 +36,7 @@ def doer(asked: Asked, text: str, place: tuple[int, int]) -> tuple[int, int] | N
         return (place[0], place[0] + len(cut)) if cut else place
     before = {stem(word) for word in WORD.findall(text[: verb.start()])}
     told = {stem(word) for word in asked.words} - {stem(verb.group())}
-    names = [name for name in NAME.finditer(text, 0, verb.start()) if name.group().lower() not in STOP_WORDS]
+    names = [name for name in NAME.finditer(text, 0, verb.start()) if name.group().lower() not in STOP_WORDS | NOBODY]
     return names[-1].span() if names and not told & before else None
 
 

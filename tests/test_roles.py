@@ -25,6 +25,7 @@ def told(question: str, text: str, answer: str) -> str | None:
         # The roles are reversed: the Normans are who replaced.
         ("Who replaced the Normans?", "The invading Normans replaced the Anglo-Saxons.", "Anglo-Saxons", None),
         ("Who betrayed the duke?", "They betrayed the duke and his brother, Odo.", "Odo", None),
+        ("Who scored the most points?", "Only three men scored more than Wilt Chamberlain.", "Wilt Chamberlain", None),
         # A passive names the doer behind the verb.
         ("Who bought Crest?", "Crest was bought by Halden.", "Halden", "Halden"),
         ("Who owns the paper?", "The paper, owned by Booth, is a daily.", "Booth", "Booth"),
