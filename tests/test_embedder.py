@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
-from rag.backends.openvino import OpenVinoEmbedder
+from rag.backends.openvino import OpenVinoEmbedder, _tokenizer
 from rag.backends.sentence_transformers import (
     BUNDLED,
     BUNDLED_SHA256,
     SentenceTransformersEmbedder,
+    _write_tokenizer,
     check_bundled,
     convert,
     folder_digest,
@@ -32,6 +34,7 @@ from tests.conftest import only_in_long_runs, times
 from tests.contracts import embedder_contract
 
 SEEDS = Path(__file__).resolve().parent.parent / "seeds"
+BUNDLED_TOKENIZER = model_folder(BUNDLED) / "tokenizer.json"
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +169,30 @@ def test_an_embedder_for_questions_gives_the_same_vectors(converted: Embedder) -
     questions = ["Who founded Scale AI?", "When?", "How much did Meta pay for its stake in the company, and why?"]
     for question in questions:
         assert np.allclose(asking.embed_question(question), converted.embed_question(question), atol=1e-4)
+
+
+@given(st.text(max_size=200), st.text(max_size=50), st.integers(4, 60))
+def test_tokenizers_of_one_file_share_its_words_and_nothing_else(text: str, other: str, longest: int) -> None:
+    alone = Tokenizer.from_file(str(BUNDLED_TOKENIZER))
+    alone.no_padding()
+    cut, whole = _tokenizer(BUNDLED_TOKENIZER), _tokenizer(BUNDLED_TOKENIZER)
+    cut.enable_truncation(longest, strategy="longest_first")
+    for tokenizer, most in ((cut, longest), (whole, None)):
+        alone.no_truncation()
+        if most:
+            alone.enable_truncation(most, strategy="longest_first")
+        made, wanted = tokenizer.encode(text, other), alone.encode(text, other)
+        assert (made.ids, made.type_ids, made.offsets) == (wanted.ids, wanted.type_ids, wanted.offsets)
+
+
+def test_a_tokenizer_that_is_the_original_s_is_written_as_its_file(tmp_path: Path) -> None:
+    same, other = tmp_path / "same.json", tmp_path / "other.json"
+    tokenizer = Tokenizer.from_file(str(BUNDLED_TOKENIZER))
+    tokenizer.enable_truncation(256)
+    _write_tokenizer(tokenizer, BUNDLED_TOKENIZER, same)
+    assert same.read_bytes() == BUNDLED_TOKENIZER.read_bytes()
+    tokenizer.add_tokens(["Whosays"])
+    _write_tokenizer(tokenizer, BUNDLED_TOKENIZER, other)
+    assert Tokenizer.from_file(str(other)).to_str() == tokenizer.to_str()
+    _write_tokenizer(tokenizer, tmp_path / "none.json", other)
+    assert Tokenizer.from_file(str(other)).to_str() == tokenizer.to_str()

@@ -176,7 +176,7 @@ def _write(name: str, digest: str, source: Path, folder: Path) -> None:
         warnings.simplefilter("ignore")  # tracing warns of every Python branch; the parity test watches the result
         converted = convert_model(Embedding().eval(), example_input=inputs)
     openvino.save_model(converted, folder / "model.xml", compress_to_fp16=False)
-    model.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))
+    _write_tokenizer(model.tokenizer.backend_tokenizer, source / "tokenizer.json", folder / "tokenizer.json")
     card = {
         "name": name,
         "digest": digest,
@@ -186,6 +186,25 @@ def _write(name: str, digest: str, source: Path, folder: Path) -> None:
         "prompts": _prompts(model),
     }
     (folder / "embedder.json").write_text(sealed(card, folder), "utf-8")
+
+
+def _write_tokenizer(tokenizer: Any, original: Path, target: Path) -> None:
+    """Write the tokenizer; where it is the original's, cutting and padding aside, as a copy of that file.
+
+    Equal files are read once.
+    """
+    from tokenizers import Tokenizer
+
+    def plain(made: Any) -> str:
+        alike = Tokenizer.from_str(made.to_str())
+        alike.no_truncation()
+        alike.no_padding()
+        return str(alike.to_str())
+
+    if original.is_file() and plain(Tokenizer.from_file(str(original))) == plain(tokenizer):
+        shutil.copyfile(original, target)
+    else:
+        tokenizer.save(str(target))
 
 
 def _load(folder: Path, device: str = "cpu") -> Any:
