@@ -66,6 +66,7 @@ _MEASURED = lazily(
     r"|days?|[gmt]b)(?!\w)"
 )
 _COUNTED = lazily(r"\s(?:people|employees|workers|users|customers|staff|jobs)(?!\w)")
+_WEEKDAY = lazily(r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b")
 _PREPOSITION = lazily(rf"(?i:(?<!\w)(?:{_WHEN.replace(' ', '|')})\s{{1,3}}\Z)")
 
 
@@ -95,6 +96,11 @@ def dates(text: str) -> list[Date]:
         if not kept or date.start >= kept[-1].end:
             kept.append(date)
     return kept
+
+
+def names_weekday(text: str) -> bool:
+    """Whether a text names a day of the week: "on Thursday" says when, though not on which date."""
+    return _WEEKDAY().search(text) is not None
 
 
 def same_date(a: Date, b: Date) -> bool:

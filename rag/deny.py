@@ -8,13 +8,21 @@ from rag.questions import WORD, Asked, plain_words, stem
 from rag.values import agree, dates, figures
 
 NEGATION = re.compile(r"\b(?:not|no|never|nor|neither|without|unlike|\w+n't|\w+n’t)\b", re.IGNORECASE)
+# What they do does not come about: "The council rejected a toll".
+DENYING = re.compile(
+    rf"{NEGATION.pattern}|\b(?:reject(?:s|ed|ing)?|refus(?:es?|ed|ing)|declin(?:es?|ed|ing) to|abandon(?:s|ed)?"
+    r"|cancel(?:s|led|ed)?|scrap(?:s|ped)?)\b",
+    re.IGNORECASE,
+)
 FIGURES_ASKED = 8
 NEGATION_REACH = 4
 NUMBERED = re.compile(r"\b(?P<name>[A-Z]\w+) (?:\d+(?:\.\d+)?|[A-Z])\b")
 DONE = re.compile(
     r"\b(?:already|completed?|signed|sealed|finali[sz]ed|closed|finished|settled|official)\b", re.IGNORECASE
 )
-OPEN = re.compile(r"\b(?:if|would|could|might|in talks|discuss\w*|negotiat\w*|considering|weighing)\b", re.IGNORECASE)
+OPEN = re.compile(
+    r"\b(?:if|would|could|might|in talks|discuss\w*|negotiat\w*|consider(?:ed|ing)|weigh(?:ed|ing))\b", re.IGNORECASE
+)
 PRAISE = re.compile(r"\b(?:well|good|great|success\w*|triumph\w*|popular|strong\w*|smooth\w*)\b", re.IGNORECASE)
 BLAME = re.compile(
     r"\b(?:underwhelm\w*|disappoint\w*|poor\w*|fail\w*|weak\w*|criticis\w*|criticiz\w*|flop\w*|unpopular)\b",
@@ -42,7 +50,7 @@ def denies(asked: Asked, text: str) -> bool:
         or bool(DONE.search(asked.question) and OPEN.search(text))
         or (bool(PRAISE.search(asked.question)) and bool(BLAME.search(text)))
         or _other_permission(asked.question, text)
-        or _negated(asked, text) != bool(NEGATION.search(asked.question))
+        or _negated(asked, text) != bool(DENYING.search(asked.question))
     )
 
 
@@ -93,6 +101,6 @@ def _negated(asked: Asked, text: str) -> bool:
     may = MAY.search(asked.question)
     return any(
         stem(word) in own or (may and ALLOWED.fullmatch(word))
-        for negation in NEGATION.finditer(text)
+        for negation in DENYING.finditer(text)
         for word in WORD.findall(text[negation.end() :])[:NEGATION_REACH]
     )

@@ -11,10 +11,10 @@ from rag.deny import denies, leaves_permission_open, speaks_of_another
 from rag.protocols import Reader, Verifier
 from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, plain_words, premise, stem
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
-from rag.relations import counts_informants, spelt_out, tells_of_another
+from rag.relations import counts_informants, lacks_the_office, spelt_out, tells_of_another
 from rag.roles import doer
 from rag.subject import Topic, beside_the_point
-from rag.values import Figure, agree, dates, figures, moment
+from rag.values import Figure, agree, dates, figures, moment, names_weekday
 
 # Logistic regression on the gold questions that may be tuned on: tests/benchmarks/fit_scoring.py prints both lines.
 BIAS = -4.88
@@ -175,7 +175,8 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
             acting = doer(asked, text, (place[0] - sentence.start, place[1] - sentence.start))
             if acting:
                 place = (sentence.start + acting[0], sentence.start + acting[1])
-            yield Found(hit, sentence, place, features, acting is None or tells_of_another(asked.question, text))
+            another = tells_of_another(asked.question, text) or lacks_the_office(asked.question, text)
+            yield Found(hit, sentence, place, features, acting is None or another)
 
 
 def windows(hit: Hit) -> list[tuple[int, int]]:
@@ -255,7 +256,11 @@ def _fits(asked: Asked, sentence: Sentence, text: str, start: int, end: int) -> 
     words = text[start - sentence.start : end - sentence.start]
     if asked.kind == "name":
         return _names_somebody_new(asked, words)
-    return asked.kind != "date" or bool(dates(words))
+    if asked.kind != "date":
+        return True
+    # A year alone may be any number: "built in 1887" says that it is one.
+    inside = [date for date in dates(text) if date.start + sentence.start < end and start < date.end + sentence.start]
+    return bool(inside) or names_weekday(words)
 
 
 def _names_somebody_new(asked: Asked, words: str) -> bool:

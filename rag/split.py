@@ -252,8 +252,9 @@ def _pieces(body: str) -> list[str]:
     """The sentences that sentencex sees, in a copy of the block that has every character in its place."""
     # sentencex 1.0.32 panics where a no-break space stands before a point: "Plan B\xa0. Then".
     plain = re.sub(r"[\ud800-\udfff]", "\ufffd", re.sub(r"\s", " ", body))
-    # An inch, an apostrophe or a lone bracket opens a quotation for it that swallows sentences; short pairs stay.
+    # An inch, an apostrophe or a lone bracket opens a quotation that swallows sentences; short pairs stay.
     plain = _QUOTED.sub(lambda found: found[0] if len(found[0]) > 1 else "’", plain)
+    plain = re.sub(r"\bMay\.(?=\s)", "Day.", plain)  # it takes the month for an abbreviation
     pieces: list[str] = []
     start = 0
     while window := plain[start : start + WINDOW]:

@@ -67,7 +67,11 @@ class Topic:
         names = names_of(asked, texts) if names_in(asked.question) else []
         self._named = _held(topic_of(asked, texts) if names else [], texts)
         each = [_held([name], texts) for name in names]
-        self._asked = {word.lower() for word in WORD.findall(asked.question)}
+        words = WORD.findall(asked.question)
+        self._asked = {word.lower() for word in words}
+        self._sought = {word for word in words if word[0].islower()}
+        kinds = [WORD.findall(name)[-1].lower() for name in names if len(WORD.findall(name)) > 1]
+        self._kind = re.compile(rf"\b[Tt]he (?:{'|'.join(map(re.escape, kinds))})\b") if kinds else None
         self._each = [pattern for pattern in each if pattern is not None]
         self._told = {word for text in texts.values() for word in NAME_INSIDE.findall(text) if not CALENDAR.match(word)}
 
@@ -77,15 +81,20 @@ class Topic:
         "It was founded in 2005." behind "Halden has 40 employees." says nothing of Crest. "Its chief executive is Petra
         Novak." points back farther. What is looked at goes back to the last sentence that begins with a name, and
         includes the title: news often names its subject there alone. Neither helps a sentence that starts with a name
-        and points back nowhere: "Halden has 40 employees." tells nothing of Crest under whatever title.
+        and points back nowhere: "Halden has 40 employees." tells nothing of Crest under whatever title. But "The bridge
+        dates from 1889" may tell of the Old Bridge, and "Mayor Jane Doe spoke" of who is asked for as the mayor.
         """
         if self._named is None:
             return False
         passage = hit.passage
         texts = [passage.sentence_text(s) for s in passage.sentences if s.end <= sentence.start]
         seen = [passage.sentence_text(sentence), hit.title or "", passage.heading or ""]
+        if self._kind and self._kind.search(seen[0]):
+            return False
         begun = self._begins_with_a_name(seen[0])
         first = WORD.search(seen[0])
+        if first and first.group().lower() in self._sought:
+            return False
         if first and first.group() in self._told and not POINTING_BACK.search(seen[0]):
             return not self._named.search(seen[0])
         for before in reversed(texts):

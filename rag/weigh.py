@@ -8,7 +8,19 @@ from dataclasses import dataclass
 from rag.questions import WORD, Asked, concept, plain_words, stem
 from rag.records import Evidence, Outcome, Reason
 from rag.subject import naming, texts_of, topic_of
-from rag.values import Date, Figure, agree, dates, figures, moment, normal, same_date, same_moment, share_a_part
+from rag.values import (
+    Date,
+    Figure,
+    agree,
+    dates,
+    figures,
+    moment,
+    names_weekday,
+    normal,
+    same_date,
+    same_moment,
+    share_a_part,
+)
 
 ECHO = 0.05  # a sentence that gives the leading value needs this share of the threshold to count as agreement
 WORDED_ECHO = 0.75  # the same for names and other words, which agree by chance more often than figures do
@@ -145,7 +157,6 @@ def _valued(asked: Asked, evidence: Evidence) -> _Valued | None:
     answer = evidence.answer_text
     if answer is None:
         return None
-    offset = evidence.hit.passage.start
     start, end = evidence.answer or (0, 0)
     begin = evidence.sentence.start
     if asked.kind == "amount":
@@ -156,8 +167,10 @@ def _valued(asked: Asked, evidence: Evidence) -> _Valued | None:
                 return _Valued(Saying(evidence, written), figure, when.prospective)
         return None
     if asked.kind == "date":
-        found = dates(evidence.hit.passage.text[start - offset : end - offset])
-        return _Valued(Saying(evidence, answer), found[0]) if found else None
+        found = [date for date in dates(evidence.text) if date.start + begin < end and start < date.end + begin]
+        if found:
+            return _Valued(Saying(evidence, answer), found[0])
+        return _Valued(Saying(evidence, answer), normal(answer)) if names_weekday(answer) else None
     return _Valued(Saying(evidence, answer), normal(answer)) if len(answer.split()) <= VALUE_WORDS else None
 
 
@@ -203,8 +216,10 @@ def _agree(one: Figure | Date | str, other: Figure | Date | str) -> bool:
 
 
 def _compatible(one: Figure | Date | str, other: Figure | Date | str) -> bool:
-    """Whether both can be true of one thing: "2022" and "11 February" can, and "in 2022" disputes it as little."""
-    return isinstance(one, Date) and isinstance(other, Date) and same_date(one, other)
+    """Whether two values that do not agree can be true of one thing all the same: "2022", "11 February", "Thursday"."""
+    if isinstance(one, Date) and isinstance(other, Date):
+        return same_date(one, other)
+    return isinstance(one, Date) or isinstance(other, Date)
 
 
 def _weight(group: Sequence[_Valued]) -> float:

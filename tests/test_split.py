@@ -194,6 +194,7 @@ def test_hard_wrapped_seed_has_the_same_sentences(line_break: str) -> None:
         "He met Meta Platforms Inc. Chief Executive Mark Zuckerberg. | Acme Co. Ltd. said so.",
         "Dr. Smith and Mr. Jones met at 5 p.m. Tuesday. | They left at 6 a.m. on Jan. 5, 2024.",
         "It opens at 9 a.m. | The door is red.",
+        "Buses run from May. | A ferry comes in June. | It left on May 5.",
         "It is No. 5 on the list. | See Fig. 3 and p. 12. | Approx. 10 people, i.e. ten, e.g. Bob.",
         "Did he go? | No. | He did not.",
         "It rose to $13.8 billion. | It fell by 3.5%. | Ten cost $5.",

@@ -143,6 +143,23 @@ def test_only_what_holds_no_word_of_the_question_is_beside_the_point(told: list[
     assert beside == (without if len(without) < len(told) else set())
 
 
+@pytest.mark.parametrize(
+    ("question", "sentence", "another"),
+    [
+        ("When was the Old Bridge built?", "The bridge dates from 1889.", False),
+        ("When was the Old Bridge built?", "Halden dates from 1889.", True),
+        ("Who is the mayor of Crest?", "Mayor Petra Novak spoke.", False),
+        ("Who is the chief of Crest?", "Mayor Petra Novak spoke.", True),
+    ],
+)
+def test_what_it_is_called_in_short_is_not_another(question: str, sentence: str, another: bool) -> None:
+    hit = passage("Halden is big.", sentence)
+    told = passage(
+        "They met on the bridge, the Old Bridge, with Mayor Petra Novak, who was the mayor, and with Halden and Crest."
+    )
+    assert Topic(analyse(question), [hit, told]).is_another(hit, hit.passage.sentences[-1]) is another
+
+
 def test_a_title_that_names_it_is_enough() -> None:
     hit = passage("Halden was told that the firm was founded in Lyon.", title="Crest in the news")
     assert not Topic(analyse("Where was Crest founded?"), [hit, OTHERS]).is_another(hit, hit.passage.sentences[0])
