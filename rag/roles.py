@@ -11,9 +11,9 @@ import re
 from rag.questions import AUXILIARIES, NAME, STOP_WORDS, WORD, Asked, stem
 
 WHO_DOES = re.compile(rf"^\s*who (?:\w+ly )?(?!(?:{AUXILIARIES})\b)(?P<verb>\w+)", re.IGNORECASE)
-# Before the verb's own word they make it a passive ("was bought") or a noun ("the purchase").
+# Before the verb they make it a passive ("was bought"), a noun ("the purchase") or a clause ("who bought it").
 NOT_ACTIVE = re.compile(
-    r"\b(?:is|are|was|were|be|been|being|get|gets|got|the|a|an|of|his|her|its|their|this|that)(?: \w+ly)? $",
+    r"\b(?:is|are|was|were|be|been|being|get|gets|got|the|a|an|of|his|her|its|their|this|that|who|which)(?: \w+ly)? $",
     re.IGNORECASE,
 )
 BY = re.compile(r"\b(?:by|via|through|thanks to)\b", re.IGNORECASE)

@@ -41,6 +41,7 @@ def told(question: str, text: str, answer: str) -> str | None:
             "traders",
             "traders",
         ),
+        ("Who scored most?", "Only one player, who scored 100 points, beat him: Wilt.", "Wilt", "Wilt"),
         # Another verb, a noun, another kind of question.
         ("Who founded Acme?", "Acme's founder is Jane Doe.", "Jane Doe", "Jane Doe"),
         ("Who purchased Crest?", "The purchase of Crest was led by Halden.", "Halden", "Halden"),
