@@ -160,6 +160,14 @@ def test_what_it_is_called_in_short_is_not_another(question: str, sentence: str,
     assert Topic(analyse(question), [hit, told]).is_another(hit, hit.passage.sentences[-1]) is another
 
 
+def test_what_another_is_called_in_short_is_another() -> None:
+    told = passage("They met on the bridge, the Old Bridge, and not on the Hill Bridge.")
+    for before, another in (("The Hill Bridge is new.", True), ("The Old Bridge is grey.", False), ("It is.", False)):
+        hit = passage(before, "The bridge dates from 1889.")
+        topic = Topic(analyse("When was the Old Bridge built?"), [hit, told])
+        assert topic.is_another(hit, hit.passage.sentences[-1]) is another
+
+
 def test_a_title_that_names_it_is_enough() -> None:
     hit = passage("Halden was told that the firm was founded in Lyon.", title="Crest in the news")
     assert not Topic(analyse("Where was Crest founded?"), [hit, OTHERS]).is_another(hit, hit.passage.sentences[0])
