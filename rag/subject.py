@@ -73,7 +73,8 @@ class Topic:
         kinds = [WORD.findall(name)[-1].lower() for name in names if len(WORD.findall(name)) > 1]
         self._in_short = re.compile(rf"\b[Tt]he ({'|'.join(map(re.escape, kinds))})\b") if kinds else None
         self._each = [pattern for pattern in each if pattern is not None]
-        self._told = {word for text in texts.values() for word in NAME_INSIDE.findall(text) if not CALENDAR.match(word)}
+        told = {word for text in texts.values() for word in NAME_INSIDE.findall(text) if not CALENDAR.match(word)}
+        self._told = {word for word in told if word.lower() not in STOP_WORDS}  # "by Lena Fuchs, The Herald"
 
     def is_another(self, hit: Hit, sentence: Sentence) -> bool:
         """Whether a sentence begins with another name, or points back to a sentence that does, and none says the topic.
