@@ -74,7 +74,8 @@ class Topic:
         self._in_short = re.compile(rf"\b[Tt]he ({'|'.join(map(re.escape, kinds))})\b") if kinds else None
         self._each = [pattern for pattern in each if pattern is not None]
         told = {word for text in texts.values() for word in NAME_INSIDE.findall(text) if not CALENDAR.match(word)}
-        self._told = {word for word in told if word.lower() not in STOP_WORDS}  # "by Lena Fuchs, The Herald"
+        # "The" is none in "by Lena Fuchs, The Herald", and "US" is no "us".
+        self._told = {word for word in told if word.lower() not in STOP_WORDS or (len(word) > 1 and word.isupper())}
 
     def is_another(self, hit: Hit, sentence: Sentence) -> bool:
         """Whether a sentence begins with another name, or points back to a sentence that does, and none says the topic.
