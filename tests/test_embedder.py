@@ -185,6 +185,16 @@ def test_tokenizers_of_one_file_share_its_words_and_nothing_else(text: str, othe
         assert (made.ids, made.type_ids, made.offsets) == (wanted.ids, wanted.type_ids, wanted.offsets)
 
 
+def test_words_that_were_added_keep_their_numbers(tmp_path: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(BUNDLED_TOKENIZER))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.add_tokens([f"zzz{9 - number}" for number in range(10)])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    text = "zzz3 and zzz0 and zzz9, [SEP]"
+    assert _tokenizer(tmp_path / "tokenizer.json").encode(text).ids == tokenizer.encode(text).ids
+
+
 def test_a_tokenizer_that_is_the_original_s_is_written_as_its_file(tmp_path: Path) -> None:
     same, other = tmp_path / "same.json", tmp_path / "other.json"
     tokenizer = Tokenizer.from_file(str(BUNDLED_TOKENIZER))

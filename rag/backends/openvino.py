@@ -277,7 +277,7 @@ def _tokenizer(path: Path) -> Any:
     for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
         if (own := getattr(read, part)) is not None:
             setattr(made, part, own)
-    for token in read.get_added_tokens_decoder().values():
+    for _, token in sorted(read.get_added_tokens_decoder().items()):  # each gets the next number
         (made.add_special_tokens if token.special else made.add_tokens)([token])
     return made
 
