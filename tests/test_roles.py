@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.questions import analyse
 from rag.roles import doer
@@ -52,3 +54,16 @@ def told(question: str, text: str, answer: str) -> str | None:
 )
 def test_who_does_it_stands_before_an_active_verb(question: str, text: str, read: str, answer: str | None) -> None:
     assert told(question, text, read) == answer
+
+
+WORDS = st.sampled_from(
+    ["Who", "who", "bought", "buys", "Halden", "Crest", "by", "was", "will", "quickly", "the", "Only", "."]
+)
+
+
+@given(st.lists(WORDS, max_size=8).map(" ".join), st.lists(WORDS, min_size=1, max_size=9).map(" ".join), st.data())
+def test_the_doer_is_told_in_the_sentence(question: str, text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text) - 1))
+    end = data.draw(st.integers(start + 1, len(text)))
+    place = doer(analyse(question), text, (start, end))
+    assert place is None or 0 <= place[0] < place[1] <= len(text)
