@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 from itertools import pairwise
 
-from rag.deny import NEGATION
+from rag.deny import NEGATION, permits
 from rag.instructions import seen, states_nothing
 from rag.prompt import Numbered
 from rag.protocols import Verifier
@@ -239,7 +239,11 @@ def _named(name: str, told: str) -> bool:
 
 
 def _turned(claim: str, cited: Sequence[Numbered]) -> bool:
-    """Whether the claim negates what no sentence negates, or drops a negation of words that it keeps."""
+    """Whether the claim negates what none negates, drops a negation of words that it keeps, or turns a permission."""
+    said = permits(claim)
+    told = {permits(seen(each.text)) for each in cited} - {None}
+    if said is not None and told and said not in told:
+        return True
     own = _negated(claim)
     if own:
         return not any(2 * len(own & _negated(seen(each.text))) >= len(own) for each in cited)

@@ -87,20 +87,27 @@ def _other_number_of_a_name(question: str, text: str) -> bool:
     return False
 
 
+def permits(text: str) -> bool | None:
+    """Whether a text permits something or forbids it; None where it says neither, or both."""
+    allowed, forbidden = ALLOWED.search(text), FORBIDDEN.search(text)
+    said = allowed or forbidden
+    if said is None or (allowed and forbidden):
+        return None
+    before = " ".join(text[: said.start()].split()[-NEGATION_REACH:])
+    return bool(allowed) != bool(NEGATION.search(before))
+
+
 def _other_permission(question: str, text: str) -> bool:
     """Whether a sentence forbids what the question asks to be allowed, or allows what it asks to be forbidden."""
-    if NEGATION.search(text) or NEGATION.search(question):
-        return False
-    allowed = bool(ALLOWED.search(question) or MAY.search(question))
-    return bool((allowed and FORBIDDEN.search(text)) or (FORBIDDEN.search(question) and ALLOWED.search(text)))
+    asked, told = True if MAY.search(question) else permits(question), permits(text)
+    return asked is not None and told is not None and asked != told
 
 
 def _negated(asked: Asked, text: str) -> bool:
     """Whether a negation stands shortly before a word of the question that is no name."""
     own = plain_words(asked)
-    may = MAY.search(asked.question)
     return any(
-        stem(word) in own or (may and ALLOWED.fullmatch(word))
+        stem(word) in own
         for negation in DENYING.finditer(text)
         for word in WORD.findall(text[negation.end() :])[:NEGATION_REACH]
     )

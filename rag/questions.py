@@ -207,7 +207,8 @@ defence defense military army
 label labelling labeling annotate annotation
 customer client
 firm company startup
-allow permit forbid prohibit ban permission
+allow permit permission
+forbid prohibit ban
 """
 
 
