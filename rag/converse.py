@@ -23,7 +23,9 @@ BARE = re.compile(
     r"(?: (?:was|is|were|are|did|does|do) (?:that|this|it|so))?$",
     re.IGNORECASE,
 )
-PERSON = re.compile(r"\b(?P<own>his|her)\b|\b(?:he|she|him|hers)\b", re.IGNORECASE)
+# "How tall is it" and "How many signed" are no bare question words.
+WHOLE = re.compile(r"^(?:how \w+|where) (?:is|was|are|were) it$|^how (?:much|many) \w+ed$", re.IGNORECASE)
+PERSON = re.compile(r"\b(?P<own>his|her(?= \w))\b|\b(?:he|she|him|hers?)\b", re.IGNORECASE)
 THING = re.compile(
     r"\b(?P<own>its)\b|\b(?:it|(?:the|that|this) (?:company|firm|start-?up|business|organi[sz]ation))\b", re.IGNORECASE
 )
@@ -49,9 +51,14 @@ DONE = re.compile(
     r"(?= *(?:[?.!,;]|$|(?:in|on|at|for|with|by|to|again|and|or|when)\b))",
     re.IGNORECASE,
 )
-ASKING = re.compile(r"^(?:who|what|when|where|why|which|how(?: much| many)?)\b\s*", re.IGNORECASE)
+AUXILIARIES = "is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might"
+ASKING = re.compile(
+    rf"^(?:(?:in|on|at|by|for|from|to|with) )?(?:(?:what|which) \w+(?= (?:{AUXILIARIES})\b)"
+    rf"|how (?!(?:{AUXILIARIES})\b)\w+|who|what|when|where|why|which|how)\b\s*",
+    re.IGNORECASE,
+)
 ASKED = re.compile(r"\b(?:who|what|when|where|why|which|how)\b|^(?:tell|show|list|give|describe|let)\b", re.IGNORECASE)
-AUXILIARY = re.compile(r"^(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might)\b", re.I)
+AUXILIARY = re.compile(rf"^(?:{AUXILIARIES})\b", re.IGNORECASE)
 PREPOSITION = re.compile(r"^(?:in|on|at|by|for|from|to|with|of|since|during|after|before) ", re.IGNORECASE)
 # "What is a genre?" and "Tell me about lung cancer." bring up what they name.
 INTRODUCING = re.compile(
@@ -70,12 +77,12 @@ VERBS = frozenset(
     " grow build built invest raise earn weigh drink visit stop tell contribute open close allow require provide put"
     " feel stay seem deal try know ask say enable damage replace save spoil compete adapt receive quit avoid went fit"
     " listen bring serve teach own hold held won consume suffer return decide expect grew won ran bought sold paid"
-    " rose fell saw met left lost spent began knew thought wrote spoke drew".split()
+    " rose fell saw met left lost spent began knew thought wrote spoke drew born known clean appear sink bake".split()
 )
 BREAKS = STOP_WORDS | frozenset(
     "between after before during versus vs without besides under around while since until per through within against"
-    " yes no own both each every not only too very then however again always ever never still even less more"
-    " most".split()
+    " up down out off yes no own both each every not only too very then however again always ever never still even less"
+    " more most long".split()
 )
 # What is no topic of its own: "the main types", "some other examples".
 LIGHT = frozenset(
@@ -86,6 +93,7 @@ LIGHT = frozenset(
     " something typical time day year step general particular option factor argument function history significance"
     " really today now well often generally originally else big same nearby lot".split()
 )
+OBJECT = re.compile(r" (?:the|an?|its|their|his|her)\b", re.IGNORECASE)
 PAST = re.compile(r"\w\w[^e]ed$")
 QUALITY = re.compile(r"(?:able|ible|ful|ous|less|ult|ly|est)$")
 
@@ -127,7 +135,7 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
     if not history or not body:
         return question
     asked = standalone(history[-1].question, history[:-1]).strip().rstrip(ENDING)
-    bare = BARE.match(body)
+    bare = None if WHOLE.match(body) else BARE.match(body)
     if bare and len(body.split()) <= 5:
         return f"{_continued(bare['asks'], asked)}?"
     elliptic = len(body) < len(whole)
@@ -167,6 +175,7 @@ def _swapped(body: str, asked: str) -> str | None:
     names = [name for name in names_in(asked) if name.lower() != new.lower()]
     if not names or all(word.lower() in STOP_WORDS for word in WORD.findall(new)):
         return None
+    new = re.sub(r"^(?:the|an?) ", "", new, flags=re.IGNORECASE) if f" the {names[0]}" in asked else new
     return re.sub(rf"\b{re.escape(names[0])}\b", lambda _: new[0].upper() + new[1:], asked, count=1)
 
 
@@ -319,7 +328,7 @@ def _runs(text: str) -> Iterator[list[re.Match[str]]]:
     before = ""
     for word in WORD.finditer(text):
         parted = run and (text[run[-1].end() : word.start()].strip(" ") or re.search(r"['’]s$", run[-1].group()))
-        ends = _ends_phrase(word, before)
+        ends = _ends_phrase(word, before) or (bool(run) and _has_an_object(run[-1].group(), word, text))
         before = word.group().lower()
         if run and (parted or ends):
             yield run
@@ -344,9 +353,14 @@ def _ends_phrase(word: re.Match[str], before: str) -> bool:
     return before not in BREAKS and bool(PAST.search(plain))
 
 
+def _has_an_object(before: str, word: re.Match[str], text: str) -> bool:
+    """Whether a word behind a name is a verb: it is written small and has an article behind it, "Acme cleans the"."""
+    return before[0].isupper() and word.group().islower() and bool(OBJECT.match(text, word.end()))
+
+
 def _is_one_of(word: str, words: frozenset[str]) -> bool:
     """Whether a word is one of these, or one of them with an -s."""
-    return bool({word, word.removesuffix("s"), word.removesuffix("es")} & words)
+    return bool({word, word.removesuffix("s"), word.removesuffix("es"), re.sub("ies$", "y", word)} & words)
 
 
 def _is_gerund(word: str) -> bool:

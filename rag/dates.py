@@ -66,7 +66,10 @@ _MEASURED = lazily(
     r"|days?|[gmt]b)(?!\w)"
 )
 _COUNTED = lazily(r"\s(?:people|employees|workers|users|customers|staff|jobs)(?!\w)")
-_WEEKDAY = lazily(r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b")
+_WEEKDAY_OR_TIME = lazily(
+    r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b|(?<![\w:.])(?:[01]?[0-9]|2[0-4]):[0-5][0-9](?![\w:])"
+    r"|(?<![\w:.])(?:1[0-2]|[1-9])(?:[:.][0-5][0-9])?\s?(?:[ap]\.?m\b|o['’]clock\b)|\b(?:noon|midnight)\b"
+)
 _PREPOSITION = lazily(rf"(?i:(?<!\w)(?:{_WHEN.replace(' ', '|')})\s{{1,3}}\Z)")
 
 
@@ -98,9 +101,9 @@ def dates(text: str) -> list[Date]:
     return kept
 
 
-def names_weekday(text: str) -> bool:
-    """Whether a text names a day of the week: "on Thursday" says when, though not on which date."""
-    return _WEEKDAY().search(text) is not None
+def names_weekday_or_time(text: str) -> bool:
+    """Whether a text names a day of the week or a time of day: "on Thursday", "at 8:15" and "7 p.m." say when."""
+    return _WEEKDAY_OR_TIME().search(text) is not None
 
 
 def same_date(a: Date, b: Date) -> bool:

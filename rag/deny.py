@@ -14,9 +14,10 @@ DENYING = re.compile(
     r"|cancel(?:s|led|ed)?|scrap(?:s|ped)?)\b",
     re.IGNORECASE,
 )
+INSTEAD = re.compile(r"\b(?:instead of|rather than|in place of)\b", re.IGNORECASE)  # without this, that
 FIGURES_ASKED = 8
 NEGATION_REACH = 4
-NUMBERED = re.compile(r"\b(?P<name>[A-Z]\w+) (?:\d+(?:\.\d+)?|[A-Z])\b")
+NUMBERED = re.compile(r"\b(?P<name>[A-Z]\w+) (?:\d+(?:\.\d+)?|[A-Z])\b|\b(?P<code>[A-Z]{1,4}-?)\d+\b")
 DONE = re.compile(
     r"\b(?:already|completed?|signed|sealed|finali[sz]ed|closed|finished|settled|official)\b", re.IGNORECASE
 )
@@ -27,6 +28,18 @@ PRAISE = re.compile(r"\b(?:well|good|great|success\w*|triumph\w*|popular|strong\
 BLAME = re.compile(
     r"\b(?:underwhelm\w*|disappoint\w*|poor\w*|fail\w*|weak\w*|criticis\w*|criticiz\w*|flop\w*|unpopular)\b",
     re.IGNORECASE,
+)
+
+# What is the one is not the other.
+OPPOSITES = tuple(
+    (re.compile(rf"\b(?:{one})\b", re.IGNORECASE), re.compile(rf"\b(?:{other})\b", re.IGNORECASE))
+    for one, other in (
+        ("open(?:s|ed)?", "closed?|closes|shut"),
+        ("r[io]ses?|risen|increase[sd]?|gr[eo]ws?|grown", "f[ae]lls?|fallen|decrease[sd]?|dropped|shrank|shrunk"),
+        ("wins?|won", "los(?:es?|t)"),
+        ("legal", "illegal"),
+        ("supports?|supported", "opposes?|opposed"),
+    )
 )
 
 ALLOWED = re.compile(r"\b(?:allow(?:s|ed)?|permit(?:s|ted)?|permissible)\b", re.IGNORECASE)
@@ -50,7 +63,8 @@ def denies(asked: Asked, text: str) -> bool:
         or bool(DONE.search(asked.question) and OPEN.search(text))
         or (bool(PRAISE.search(asked.question)) and bool(BLAME.search(text)))
         or _other_permission(asked.question, text)
-        or _negated(asked, text) != bool(DENYING.search(asked.question))
+        or bool(told_otherwise(asked.question, text))
+        or _negated(asked, text) != bool(DENYING.search(asked.question) or INSTEAD.search(asked.question))
     )
 
 
@@ -78,10 +92,10 @@ def speaks_of_another(asked: Asked, text: str) -> bool:
 
 
 def _other_number_of_a_name(question: str, text: str) -> bool:
-    """Whether a numbered name ("Llama 2", "Series B") stands in the sentence with another number only."""
-    found = {match.group() for match in NUMBERED.finditer(text)}
+    """Whether a numbered name ("Llama 2", "Series B", "E07") stands in the sentence with another number only."""
+    found = [(match["name"] or match["code"], match.group()) for match in NUMBERED.finditer(text)]
     for match in NUMBERED.finditer(question):
-        namesakes = {name for name in found if name.split()[0] == match["name"]}
+        namesakes = {written for name, written in found if name == (match["name"] or match["code"])}
         if namesakes and match.group() not in namesakes:
             return True
     return False
@@ -101,6 +115,17 @@ def _other_permission(question: str, text: str) -> bool:
     """Whether a sentence forbids what the question asks to be allowed, or allows what it asks to be forbidden."""
     asked, told = True if MAY.search(question) else permits(question), permits(text)
     return asked is not None and told is not None and asked != told
+
+
+def told_otherwise(question: str, text: str) -> list[str]:
+    """The question's words whose opposite a text holds, and not the word: "open" where it says "closed"."""
+    pairs = [pair for one, other in OPPOSITES for pair in ((one, other), (other, one))]
+    return [
+        word
+        for own, opposite in pairs
+        for word in own.findall(question)
+        if opposite.search(text) and not own.search(text)
+    ]
 
 
 def _negated(asked: Asked, text: str) -> bool:

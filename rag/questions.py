@@ -48,6 +48,7 @@ PATTERNS: tuple[tuple[Kind, str], ...] = (
     ("place", r"^where\b|\b(?:what|which) (?:place|city|country|countries|cities|state|region|location)\b"),
     ("amount", r"\bhow (?:much|many|big|large|high|old|far|long|expensive|tall|wide|heavy|fast)\b"),
     ("amount", rf"\bwhat (?:(?:is|was|were|are) )?(?:(?:the|its|their|his|her) )?(?:{MEASURES})\b|\bprice tag\b"),
+    ("amount", r"\b(?:what|which) (?:temperature|speed|height|weight|depth|width)\b"),
     ("amount", r"\b(?:valuation|worth|revenues?|sales|turnover|profits?|count|cost|price)\b(?!.*\b(?:why|who|when)\b)"),
     (
         "list",
@@ -208,6 +209,10 @@ label labelling labeling annotate annotation
 customer client
 firm company startup
 allow permit permission
+child children
+person people
+man men
+woman women
 forbid prohibit ban
 """
 

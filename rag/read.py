@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 
-from rag.deny import denies, leaves_permission_open, speaks_of_another
+from rag.deny import denies, leaves_permission_open, speaks_of_another, told_otherwise
 from rag.protocols import Reader, Verifier
-from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, plain_words, premise, stem
+from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, names_in, plain_words, premise, stem
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
-from rag.relations import counts_informants, lacks_the_office, spelt_out, tells_of_another
-from rag.roles import doer
+from rag.relations import counts_nothing_asked, deals_with_the_office, lacks_the_office, spelt_out, tells_of_another
+from rag.roles import doer, tells_of_nobody, tells_of_the_other
 from rag.subject import Topic, beside_the_point
-from rag.values import Figure, agree, dates, figures, moment, names_weekday
+from rag.values import Figure, agree, dates, figures, moment, names_weekday_or_time
 
 # Logistic regression on the gold questions that may be tuned on: tests/benchmarks/fit_scoring.py prints both lines.
 BIAS = -4.88
@@ -29,10 +29,21 @@ VERIFIED_AT_MOST = 24  # sentences that a yes/no question is held against
 HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
 PERCENTAGE = re.compile(r"\b(?:percent(?:age)?|per cent|what (?:share|part|proportion))\b", re.IGNORECASE)
 MONEY = re.compile(
-    r"\b(?:money|worth|valu\w+|revenues?|sales|costs?|prices?|invest\w*|raised?|profits?|paid|pay|spen[dt]|cheque|check)\b",
-    re.I,
+    r"^\W*how much (?:is|are|was|were)\b|\b(?:money|worth|valu\w+|revenues?|sales|costs?|prices?|invest\w*|raised?"
+    r"|profits?|paid|pay|spen[dt]|cheque|check)\b",
+    re.IGNORECASE,
 )
+# What is asked for in a unit: "How heavy", "How long", "How far". Pounds may be money or weight.
+MEASURED = (
+    (re.compile(r"\b(?:weigh\w*|heavy|heavier)\b", re.IGNORECASE), ("kg", "ton", "£", "")),
+    (re.compile(r"\bhow (?:far|tall|wide|deep)\b", re.IGNORECASE), ("m", "")),
+    (re.compile(r"\bhow long\b", re.IGNORECASE), ("hour", "month", "m", "")),
+)
+NO_MONEY = frozenset(",%,kg,ton,m,m²,sqft,l,Wh,W,B,°,°C,°F,km/h,mph,hour,month".split(","))
+TIME = re.compile(r"\b(?:time|longer|older|later|earlier)\b", re.IGNORECASE)
+RATE = re.compile(r"\b(?:an?|per|each|every) (?P<each>\w+)|\b(?P<often>dai|week|month|year|hour)ly\b", re.IGNORECASE)
 OWNED = re.compile(r"['’]s\s+")
+SHORTENED = re.compile(r"(?<![a-z])(?:[ap]\.m|Inc|Ltd|Corp|Jr|Sr)\.$")  # whose full stop belongs to it
 EDGES = " \t\n,;:—–-("
 
 
@@ -135,8 +146,9 @@ class EvidenceReader:
             if denied and leaves_permission_open(asked.question, text):
                 continue
             # A sentence that names another year or number speaks of what was asked all the same: it denies it.
-            held = weights.keys() if speaks_of_another(asked, text) else _concepts(WORD.findall(text))
-            missing = sum(weight for word, weight in weights.items() if word not in held)
+            held = _concepts([*WORD.findall(text), *told_otherwise(asked.question, text)])
+            lacking = weights.keys() - held if not speaks_of_another(asked, text) else ()
+            missing = sum(weights[word] for word in lacking)
             # What the verifier half supports and half contradicts is no more certain than what it finds neutral.
             sure = 1.0 - support.neither if by_rule else abs(support.supported - support.contradicted)
             score = sure * (1.0 - missing / sum(weights.values()) if weights else 1.0)
@@ -164,10 +176,12 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
         # What is said of 2024 answers no question about 2022, however well the rest fits.
         if not window[0] <= sentence.start < window[1] or speaks_of_another(asked, text):
             continue
+        if deals_with_the_office(asked.question, text) or tells_of_nobody(asked.question, text):
+            continue
         inside = [(span, _clipped(hit, sentence, span, offset)) for span in reading.spans]
         told = [(span, place) for span, place in inside if place[0] < place[1]]
         if asked.kind == "amount":
-            told = [(span, place) for span, place in told if not _counts_informants(text, sentence, place)]
+            told = [(span, place) for span, place in told if not _count_nothing_asked(text, sentence, place)]
         fitting = [(span, (start, end)) for span, (start, end) in told if _fits(asked, sentence, text, start, end)]
         if told:
             span, place = (fitting or told)[0]
@@ -175,7 +189,11 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
             acting = doer(asked, text, (place[0] - sentence.start, place[1] - sentence.start))
             if acting:
                 place = (sentence.start + acting[0], sentence.start + acting[1])
-            another = tells_of_another(asked.question, text) or lacks_the_office(asked.question, text)
+            another = (
+                tells_of_another(asked.question, text)
+                or lacks_the_office(asked.question, text)
+                or tells_of_the_other(asked, text)
+            )
             yield Found(hit, sentence, place, features, acting is None or another)
 
 
@@ -215,7 +233,8 @@ def _clipped(hit: Hit, sentence: Sentence, span: AnswerSpan, offset: int) -> tup
             break
     words = _slice(hit, start, max(start, end))
     start += len(words) - len(words.lstrip(EDGES))
-    return start, start + len(words.strip(EDGES).rstrip("."))
+    bare = words.strip(EDGES).rstrip(".")
+    return start, start + len(bare) + (SHORTENED.search(words.strip(EDGES)) is not None)
 
 
 def _features(asked: Asked, hit: Hit, span: AnswerSpan, text: str, fits: bool) -> Features:
@@ -260,20 +279,25 @@ def _fits(asked: Asked, sentence: Sentence, text: str, start: int, end: int) -> 
         return True
     # A year alone may be any number: "built in 1887" says that it is one.
     inside = [date for date in dates(text) if date.start + sentence.start < end and start < date.end + sentence.start]
-    return bool(inside) or names_weekday(words)
+    return bool(inside) or names_weekday_or_time(words)
 
 
 def _names_somebody_new(asked: Asked, words: str) -> bool:
-    """Whether words hold a capitalised one that the question lacks, and that is no "The" at a sentence's beginning."""
+    """Whether words hold a name that the question lacks: "Ann Lee" is nobody new where the question names "Lee"."""
     known = {stem(word) for word in WORD.findall(asked.question)}
-    told = [word for word in WORD.findall(words) if word.lower() not in STOP_WORDS]
-    return any(word[0].isupper() and stem(word) not in known for word in told)
+    named = {word for name in asked.names for word in WORD.findall(name)}
+    told = (WORD.findall(name) for name in names_in(words))
+    return any(
+        name[-1] not in named and any(word.lower() not in STOP_WORDS and stem(word) not in known for word in name)
+        for name in told
+        if name
+    )
 
 
-def _counts_informants(text: str, sentence: Sentence, place: tuple[int, int]) -> bool:
-    """Whether the only figures that words of a sentence touch count who told a reporter."""
+def _count_nothing_asked(text: str, sentence: Sentence, place: tuple[int, int]) -> bool:
+    """Whether the only figures that words of a sentence touch are ages, or count who told a reporter."""
     told = [f for f in figures(text) if f.start + sentence.start < place[1] and place[0] < f.end + sentence.start]
-    return bool(told) and all(counts_informants(text, figure) for figure in told)
+    return bool(told) and all(counts_nothing_asked(text, figure) for figure in told)
 
 
 def _unit_fits(question: str, unit: str) -> bool:
@@ -281,7 +305,9 @@ def _unit_fits(question: str, unit: str) -> bool:
         return unit == ""
     if PERCENTAGE.search(question):
         return unit == "%"
-    return unit not in ("", "%") or not MONEY.search(question)
+    if units := next((units for asked, units in MEASURED if asked.search(question)), None):
+        return unit in units
+    return unit not in NO_MONEY or not MONEY.search(question) or TIME.search(question) is not None
 
 
 def _strangers(asked: Asked, hits: Sequence[Hit]) -> list[str]:
@@ -296,9 +322,10 @@ def _borne_out(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:
     The vote is the sentence's score; a plan counts half where a fact is asked for, and the other way round.
     """
     told = [
-        [f for f in figures(e.text) if _unit_fits(asked.question, f.unit) and not counts_informants(e.text, f)]
+        [f for f in figures(e.text) if _unit_fits(asked.question, f.unit) and not counts_nothing_asked(e.text, f)]
         for e in evidence
     ]
+    told = [_at_the_rate(asked.question, e.text, own) for e, own in zip(evidence, told, strict=True)]
     read = [_figure_read(e, own) for e, own in zip(evidence, told, strict=True)]
 
     def votes(e: Evidence, figure: Figure) -> float:
@@ -311,6 +338,17 @@ def _borne_out(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:
         place = (best.start + e.sentence.start, best.end + e.sentence.start) if best else e.answer
         settled.append(replace(e, answer=place))
     return settled
+
+
+def _at_the_rate(question: str, text: str, told: list[Figure]) -> list[Figure]:
+    """The figures that are given for what the question asks for, "a month", where some are; else all of them."""
+    asked = {_rate(rate) for rate in RATE.finditer(question)}
+    given = [f for f in told if (rate := RATE.match(text, f.end + 1)) and _rate(rate) in asked]
+    return given or told
+
+
+def _rate(rate: re.Match[str]) -> str:
+    return stem((rate["each"] or rate["often"]).lower().replace("dai", "day"))
 
 
 def _figure_read(evidence: Evidence, told: Sequence[Figure]) -> Figure | None:

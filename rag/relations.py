@@ -59,6 +59,11 @@ QUANTITIES: Kind = (
     (r"debts?|loans?", r"ow(?:e|es|ed|ing)|borrow\w*|liabilit\w*|deficit"),
     (r"customers?|clients?|subscribers?|users?", r"subscri\w*|us(?:ed|ing|age)"),
     (r"stakes?|shareholding", r"shares?|own\w*|equity|percent"),
+    (r"weigh(?:s|ed)?|weight|heavy|heavier", r"kg|kilo\w*|pounds?|ton(?:s|nes?)?|ounces?|grams?|mass|light\w*"),
+    (
+        r"carry|carries|carrying|capacity|payload",
+        r"carried|seat\w*|room|h[oe]ld\w*|takes?|accommodat\w*|transport\w*|passengers?|load\w*|bear\w*",
+    ),
 )
 EVENTS: Kind = (
     (
@@ -97,10 +102,24 @@ ABBREVIATED = {
     "CTO": "chief technology officer",
 }
 HOLDER = re.compile(r"\W*who(?:['’]s| is| was| are| were| became| serves| served)\b", re.IGNORECASE)
+# Who writes to the mayor is none: what comes before an office that is somebody's object.
+OBJECT_OF = (
+    r"\b(?:to|with|from|against|by|told|ask(?:s|ed)?|met|meets?|urge[sd]?|sue[sd]?|thank(?:s|ed)?|accuse[sd]?) "
+    r"(?:the|an?|its|their|his|her|our) "
+)
+ALONE = r"(?= (?!(?:of|for|at|in|is|was)\b)(?-i:[a-z])|[.;:!?]|$)"  # and neither "of Acme, Jane Doe" nor ", Jane Doe"
 INFORMANTS = re.compile(
     r"\s+(?:[\w-]+ ){0,4}?(?:people|persons?|sources?|officials?|executives?|employees|insiders?),? "
     r"(?:(?:with|who have|who had) (?:direct |first-?hand )?knowledge|(?:who (?:are|were) )?familiar with|close to"
     r"|(?:who (?:are|were) )?briefed on|(?:who|they) (?:\w+ )?(?:asked|declined|requested|spoke on)\b)",
+    re.IGNORECASE,
+)
+
+
+# "children under 14", "persons aged 18 to 30"
+AGED = re.compile(
+    r"\b(?:children|kids|boys|girls|people|persons|adults|men|women|those|anyone|everyone)"
+    r"(?: (?:who are|aged|up to the age of|from the age of))? $",
     re.IGNORECASE,
 )
 
@@ -120,6 +139,21 @@ def lacks_the_office(question: str, text: str) -> bool:
     return own is not None and not own.search(text)
 
 
+def deals_with_the_office(question: str, text: str) -> bool:
+    """Whether a text names the office whose holder is asked for only as what somebody else deals with.
+
+    "Julia Stein will write to the mayor" does not say who the mayor is. Measured on the same: none of 368 that
+    answer and name it, 3 of 236 others.
+    """
+    own = _offices(question)
+    if own is None or not own.search(text):
+        return False
+    dealt_with = re.compile(
+        rf"{OBJECT_OF}{own.pattern}(?= (?!of\b|for\b|at\b|in\b|is\b|was\b)(?-i:[a-z])|[.;:!?]|$)", re.IGNORECASE
+    )
+    return not own.search(dealt_with.sub("", text))
+
+
 @lru_cache(maxsize=256)
 def _offices(question: str) -> re.Pattern[str] | None:
     """What may tell of the offices whose holders a question asks for; None where it asks for none."""
@@ -135,9 +169,10 @@ def spelt_out(question: str, texts: Sequence[str]) -> str:
     return question
 
 
-def counts_informants(text: str, figure: Figure) -> bool:
-    """Whether a figure counts who told a reporter: "two people with knowledge of the deal"."""
-    return INFORMANTS.match(text, figure.end) is not None
+def counts_nothing_asked(text: str, figure: Figure) -> bool:
+    """Whether a figure counts who told a reporter ("two people with knowledge of the deal") or is an age."""
+    is_age = AGED.search(text[: figure.start]) and not figure.unit and not figure.noun
+    return bool(is_age) or INFORMANTS.match(text, figure.end) is not None
 
 
 @lru_cache(maxsize=256)

@@ -11,12 +11,19 @@ import re
 from rag.questions import AUXILIARIES, NAME, STOP_WORDS, WORD, Asked, stem
 
 WHO_DOES = re.compile(rf"^\s*who (?:\w+ly )?(?!(?:{AUXILIARIES})\b)(?P<verb>\w+)", re.IGNORECASE)
+WHO_IS = re.compile(r"^\s*(?i:who(?:['’]s| is| was)) (?P<name>[A-Z][\w'’-]*(?: [A-Z][\w'’-]*)+)\W*$")
+HOW_MUCH_DOES = re.compile(
+    r"^\s*how (?:much|many)(?: \w+)? (?:does|did|do|will|would) (?P<subject>.+?) (?P<verb>\w+)\W*$", re.IGNORECASE
+)
 # Before the verb they make it a passive ("was bought"), a noun ("the purchase") or a clause ("who bought it").
 NOT_ACTIVE = re.compile(
     r"\b(?:is|are|was|were|be|been|being|get|gets|got|the|a|an|of|his|her|its|their|this|that|who|which)(?: \w+ly)? $",
     re.IGNORECASE,
 )
 BY = re.compile(r"\b(?:by|via|through|thanks to)\b", re.IGNORECASE)
+SOMEBODY = re.compile(r"\b(?:he|his|she|her|they|their|i|my)\b", re.IGNORECASE)
+POINTING = re.compile(rf"{SOMEBODY.pattern}|\b(?:it|its|this|that|these|those)\b", re.IGNORECASE)
+CLAUSE = re.compile(r"[,;:]")
 NOBODY = frozenset("only both some many most several each every no none one two three another other others few".split())
 BETWEEN = re.compile(r"(?:\s+(?:will|would|has|had|have|can|could|may|might|to|then|also|now|later|first|\w+ly))+$")
 
@@ -34,10 +41,41 @@ def doer(asked: Asked, text: str, place: tuple[int, int]) -> tuple[int, int] | N
     if place[0] < verb.start():
         cut = BETWEEN.sub("", text[place[0] : verb.start()].rstrip())
         return (place[0], place[0] + len(cut)) if cut else place
-    before = {stem(word) for word in WORD.findall(text[: verb.start()])}
+    before = _stems(text[: verb.start()])
     told = {stem(word) for word in asked.words} - {stem(verb.group())}
+    if CLAUSE.search(text, verb.end(), place[0]) and told.isdisjoint(_stems(text[verb.end() : place[0]])):
+        return place  # in a clause of its own: "Ann teaches maths, Lucy is our music teacher"
     names = [name for name in NAME.finditer(text, 0, verb.start()) if name.group().lower() not in STOP_WORDS | NOBODY]
     return names[-1].span() if names and not told & before else None
+
+
+def tells_of_the_other(asked: Asked, text: str) -> bool:
+    """Whether a sentence says of something else what "How much does X VERB?" asks of X: X stands behind the verb only.
+
+    "The E40 costs 4,890 euros, 600 more than the Lasten One" does not say what the Lasten One costs.
+    """
+    how = HOW_MUCH_DOES.match(asked.question)
+    if how is None:
+        return False
+    verb = next((word for word in WORD.finditer(text) if stem(word.group()) == stem(how["verb"])), None)
+    subject = how["subject"].lower().removeprefix("the ")
+    if verb is None or NOT_ACTIVE.search(text[: verb.start()]) or subject not in text[verb.end() :].lower():
+        return False
+    before = text[: verb.start()]
+    names = [name for name in NAME.findall(before) if name.lower() not in STOP_WORDS]
+    return subject not in before.lower() and bool(names) and not POINTING.search(before)
+
+
+def tells_of_nobody(question: str, text: str) -> bool:
+    """Whether a text neither holds a word of the name in "Who is NAME?" nor points back to somebody."""
+    who = WHO_IS.match(question)
+    if who is None:
+        return False
+    return set(WORD.findall(who["name"])).isdisjoint(WORD.findall(text)) and not SOMEBODY.search(text)
+
+
+def _stems(text: str) -> set[str]:
+    return {stem(word) for word in WORD.findall(text)}
 
 
 def _active_verb(question: str, text: str) -> re.Match[str] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from rag.dates import Date, dates, lazily, names_weekday, resolved, same_date, share_a_part
+from rag.dates import Date, dates, lazily, names_weekday_or_time, resolved, same_date, share_a_part
 from rag.figures import WORDED, Figure, figures, number_in_words
 
 __all__ = [
@@ -21,7 +21,7 @@ __all__ = [
     "groups",
     "holds",
     "moment",
-    "names_weekday",
+    "names_weekday_or_time",
     "normal",
     "resolved",
     "same_date",

@@ -15,7 +15,7 @@ from rag.values import (
     dates,
     figures,
     moment,
-    names_weekday,
+    names_weekday_or_time,
     normal,
     same_date,
     same_moment,
@@ -23,10 +23,12 @@ from rag.values import (
 )
 
 ECHO = 0.05  # a sentence that gives the leading value needs this share of the threshold to count as agreement
-WORDED_ECHO = 0.75  # the same for names and other words, which agree by chance more often than figures do
+WORDED_ECHO = 0.75  # the same for names and other words, small counts and months, which agree by chance more often
+SMALL_COUNT = 100
 RIVAL = 0.6  # a sentence that gives another value needs this share of the leader's score to dispute it
 AGREEING = 0.12  # what each further source adds to the summed scores of a value
 NEXT = 0.5  # the same for a further sentence of a description, a reason or a list
+SENTENCE = 3  # words; what is shorter says nothing beside another sentence: "Service."
 SAME_WORDS = 0.75  # sentences that share more of their words say the same
 VALUE_WORDS = 8  # answering words that are more than so many are no value but a description
 SINGLE = ("amount", "date", "name", "place", "text")  # the kinds of question that may have a single value
@@ -120,8 +122,8 @@ class _Valued:
 
 def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> tuple[Stand, ...]:
     """The values that the evidence gives, grouped by agreement, the leading value first."""
-    floor = threshold * (ECHO if asked.kind in ("amount", "date") else WORDED_ECHO)
-    valued = [v for v in (_valued(asked, e) for e in evidence if e.score >= floor) if v is not None]
+    told = (_valued(asked, e) for e in evidence if e.score >= threshold * ECHO)
+    valued = [v for v in told if v is not None and v.saying.evidence.score >= threshold * _echo(v.value)]
     strong = [v for v in valued if v.saying.evidence.score >= threshold]
     if not strong:
         return ()
@@ -129,6 +131,8 @@ def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> t
     groups: list[list[_Valued]] = []
     for candidate in kept:
         home = next((g for g in groups if _agree(g[0].value, candidate.value)), None)
+        if home is not None and _is_small(candidate.value) and not _told_in_its_words(asked, candidate, home[0]):
+            continue
         if home is not None:
             if all(candidate.saying.source != other.saying.source for other in home):
                 home.append(candidate)
@@ -137,19 +141,39 @@ def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> t
     if not groups:
         return ()
     groups.sort(key=lambda g: (-_weight(g), g[0].saying.source))
-    lead = max(v.saying.evidence.score for v in groups[0])
-    words = _shared_words(asked, groups[0])
-    rivals = [
-        group
-        for group in groups[1:]
-        if _contradicts(group, groups[0])
-        and not _compatible(group[0].value, groups[0][0].value)
-        and (
-            group[0].saying.evidence.score >= RIVAL * lead
-            or (asked.kind == "amount" and _shared_words(asked, group) >= max(words, 1))
-        )
-    ]
+    rivals = [group for group in groups[1:] if _is_rival(asked, group, groups[0])]
     return tuple(Stand(tuple(v.saying for v in g)) for g in (groups[0], *rivals))
+
+
+def _is_rival(asked: Asked, group: Sequence[_Valued], lead: Sequence[_Valued]) -> bool:
+    """Whether a value stands against the leading one: as well read, or an amount told in as many of the asked words.
+
+    Of these some are those of the leading sentence: what lunch costs is no price of a roof.
+    """
+    if not _contradicts(group, lead) or _compatible(group[0].value, lead[0].value):
+        return False
+    if group[0].saying.evidence.score >= RIVAL * max(v.saying.evidence.score for v in lead):
+        return True
+    words, own = (max((_shared_words(asked, v) for v in side), key=len) for side in (lead, group))
+    alike = len(own) >= len(words) and not (words and words.isdisjoint(own))
+    return asked.kind == "amount" and bool(own) and alike
+
+
+def _echo(value: Figure | Date | str) -> float:
+    """The share of the threshold that a sentence with the leading value needs to count as agreement."""
+    return WORDED_ECHO if isinstance(value, str) or _is_small(value) else ECHO
+
+
+def _is_small(value: Figure | Date | str) -> bool:
+    """Whether a value is a small count or a mere month, which agree by chance: "two", "in November"."""
+    if isinstance(value, Figure):
+        return not value.unit and value.value < SMALL_COUNT
+    return isinstance(value, Date) and value.day is None and value.year is None
+
+
+def _told_in_its_words(asked: Asked, candidate: _Valued, lead: _Valued) -> bool:
+    """Whether a sentence holds all of the question's words that another one holds."""
+    return _shared_words(asked, lead) <= _shared_words(asked, candidate)
 
 
 def _valued(asked: Asked, evidence: Evidence) -> _Valued | None:
@@ -170,7 +194,7 @@ def _valued(asked: Asked, evidence: Evidence) -> _Valued | None:
         found = [date for date in dates(evidence.text) if date.start + begin < end and start < date.end + begin]
         if found:
             return _Valued(Saying(evidence, answer), found[0])
-        return _Valued(Saying(evidence, answer), normal(answer)) if names_weekday(answer) else None
+        return _Valued(Saying(evidence, answer), normal(answer)) if names_weekday_or_time(answer) else None
     return _Valued(Saying(evidence, answer), normal(answer)) if len(answer.split()) <= VALUE_WORDS else None
 
 
@@ -227,10 +251,10 @@ def _weight(group: Sequence[_Valued]) -> float:
     return sum(v.saying.evidence.score for v in group) + AGREEING * (len(group) - 1)
 
 
-def _shared_words(asked: Asked, group: Sequence[_Valued]) -> int:
-    """How many of the question's words, names aside, the sentence of a group that shares most holds."""
+def _shared_words(asked: Asked, valued: _Valued) -> set[str]:
+    """What a sentence holds of the question's words, names aside."""
     own = {concept(word) for word in plain_words(asked)}
-    return max(len(own & {concept(w) for w in WORD.findall(v.saying.evidence.text)}) for v in group)
+    return own & {concept(word) for word in WORD.findall(valued.saying.evidence.text)}
 
 
 def _contradicts(group: Sequence[_Valued], lead: Sequence[_Valued]) -> bool:
@@ -249,9 +273,9 @@ def _by_words(evidence: Sequence[Evidence], threshold: float) -> tuple[Stand, ..
         if e.score < max(threshold, NEXT * top):
             continue
         home = next((s for s in stands if alike(s[0].evidence.text, e.text)), None)
-        if home is None:
+        if home is None and (not stands or len(e.text.split()) >= SENTENCE):
             stands.append([Saying(e, e.answer_text)])
-        elif all(e.hit.passage.source != saying.source for saying in home):
+        elif home is not None and all(e.hit.passage.source != saying.source for saying in home):
             home.append(Saying(e, e.answer_text))
     return tuple(Stand(tuple(sayings)) for sayings in stands)
 

@@ -56,7 +56,7 @@ def answerer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answerer]:
         ("Who is the treasurer?", "Ruth Vance", {"gazette.txt"}),
         ("Is there a toll?", "No.", {"gazette.txt"}),
         ("Did the council reject a toll?", "Yes.", {"gazette.txt"}),
-        ("Is the bridge closed?", "No.", {"radio.txt"}),
+        ("Is the bridge closed?", "No.", {"gazette.txt", "radio.txt"}),
         ("Will buses use the bridge?", "Yes.", {"radio.txt"}),
         ("How much will the Hill Bridge repair cost?", "an estimated 2 million dollars", {"radio.txt"}),
     ],

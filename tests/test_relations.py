@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rag.answering import Answerer
-from rag.relations import counts_informants, spelt_out, tells_of_another
+from rag.relations import counts_nothing_asked, spelt_out, tells_of_another
 from rag.values import figures
 from tests.conftest import answering_over
 
@@ -114,10 +114,12 @@ def test_what_tells_of_the_same_or_of_nothing_is_none(question: str, text: str) 
         ("It has 12,000 people in Graz.", False),
         ("It named two sources of income.", False),
         ("Three people died.", False),
+        ("Children under 14 pay half.", True),
+        ("Children under 14 years pay half.", False),
     ],
 )
 def test_unnamed_informants_are_told_from_what_is_counted(text: str, informants: bool) -> None:
-    assert counts_informants(text, figures(text)[0]) is informants
+    assert counts_nothing_asked(text, figures(text)[0]) is informants
 
 
 @pytest.mark.parametrize(
