@@ -171,7 +171,7 @@ def spelt_out(question: str, texts: Sequence[str]) -> str:
 
 def counts_nothing_asked(text: str, figure: Figure) -> bool:
     """Whether a figure counts who told a reporter ("two people with knowledge of the deal") or is an age."""
-    is_age = AGED.search(text[: figure.start]) and not figure.unit and not figure.noun
+    is_age = AGED.search(text[: figure.start]) and not figure.unit
     return bool(is_age) or INFORMANTS.match(text, figure.end) is not None
 
 
