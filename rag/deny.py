@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from rag.questions import WORD, Asked, plain_words, stem
+from rag.questions import STOP_WORDS, WORD, Asked, concept, plain_words
+from rag.roles import holder
 from rag.values import agree, dates, figures
 
 NEGATION = re.compile(r"\b(?:not|no|never|nor|neither|without|unlike|\w+n't|\w+n’t)\b", re.IGNORECASE)
@@ -17,7 +18,15 @@ DENYING = re.compile(
 INSTEAD = re.compile(r"\b(?:instead of|rather than|in place of)\b", re.IGNORECASE)  # without this, that
 FIGURES_ASKED = 8
 NEGATION_REACH = 4
+# "a parking space does not."
+DOES_NOT = re.compile(
+    r"\b(?:do|does|did|is|are|was|were|has|have|can|may|will)(?: not|n['’]t)(?=\s*(?:[.,;!]|$))", re.I
+)
+IS_ROLE = re.compile(
+    r"^\W*(?:is|was|are) (?:(?:the|our|my) (?P<role>\w+) [A-Z]|[A-Z].* (?:the|our|my) (?P<of>\w+)\W*$)", re.I
+)
 NUMBERED = re.compile(r"\b(?P<name>[A-Z]\w+) (?:\d+(?:\.\d+)?|[A-Z])\b|\b(?P<code>[A-Z]{1,4}-?)\d+\b")
+VERSION = re.compile(r"\b(?:version |release |v)(\d+(?:\.\d+)+)", re.IGNORECASE)
 DONE = re.compile(
     r"\b(?:already|completed?|signed|sealed|finali[sz]ed|closed|finished|settled|official)\b", re.IGNORECASE
 )
@@ -64,6 +73,7 @@ def denies(asked: Asked, text: str) -> bool:
         or (bool(PRAISE.search(asked.question)) and bool(BLAME.search(text)))
         or _other_permission(asked.question, text)
         or bool(told_otherwise(asked.question, text))
+        or _held_by_another(asked, text)
         or _negated(asked, text) != bool(DENYING.search(asked.question) or INSTEAD.search(asked.question))
     )
 
@@ -85,16 +95,26 @@ def leaves_permission_open(question: str, text: str) -> bool:
 
 
 def speaks_of_another(asked: Asked, text: str) -> bool:
-    """Whether a sentence names another year, or another "Series F" or "Llama 3", than the question asks about."""
+    """Whether a sentence names another year, "Series F", "Llama 3" or "version 2.3" than the question asks about."""
     years = {date.year for date in dates(text) if date.year}
     other_year = bool(asked.years and years and not years & {int(year) for year in asked.years})
-    return other_year or _other_number_of_a_name(asked.question, text)
+    return other_year or _other_number_of_a_name(asked.question, text) or _other_version(asked.question, text)
+
+
+def _other_version(question: str, text: str) -> bool:
+    """Whether a sentence tells of another version, by its label or as the heading of a list's item."""
+    asked, told = ({found[1] for found in VERSION.finditer(said)} for said in (question, text))
+    if heading := re.match(r"\W*(\d+(?:\.\d+)+)(?= ?[(:–-])", text):
+        told.add(heading[1])
+    return bool(asked and told) and asked.isdisjoint(told)
 
 
 def _other_number_of_a_name(question: str, text: str) -> bool:
     """Whether a numbered name ("Llama 2", "Series B", "E07") stands in the sentence with another number only."""
     found = [(match["name"] or match["code"], match.group()) for match in NUMBERED.finditer(text)]
     for match in NUMBERED.finditer(question):
+        if (match["name"] or "").lower() in STOP_WORDS:  # "May I smoke?" asks about no May
+            continue
         namesakes = {written for name, written in found if name == (match["name"] or match["code"])}
         if namesakes and match.group() not in namesakes:
             return True
@@ -128,11 +148,17 @@ def told_otherwise(question: str, text: str) -> list[str]:
     ]
 
 
+def _held_by_another(asked: Asked, text: str) -> bool:
+    """Whether "Is Ann Lee the tenant?" asks of a role that a text gives to another: "Bo Ek (tenant)"."""
+    role = IS_ROLE.match(asked.question)
+    place = holder(role["role"] or role["of"], text) if role else None
+    named = {word for name in asked.names for word in WORD.findall(name)}
+    return place is not None and bool(named) and named.isdisjoint(WORD.findall(text[slice(*place)]))
+
+
 def _negated(asked: Asked, text: str) -> bool:
-    """Whether a negation stands shortly before a word of the question that is no name."""
-    own = plain_words(asked)
-    return any(
-        stem(word) in own
-        for negation in DENYING.finditer(text)
-        for word in WORD.findall(text[negation.end() :])[:NEGATION_REACH]
-    )
+    """Whether a negation stands shortly before a word of the question that is no name, or ends a clause behind it."""
+    own = {concept(word) for word in plain_words(asked)}
+    before = (WORD.findall(text[negation.end() :])[:NEGATION_REACH] for negation in DENYING.finditer(text))
+    ended = (WORD.findall(text[: ending.start()])[-1:] for ending in DOES_NOT.finditer(text))
+    return any(concept(word) in own for words in (*before, *ended) for word in words)

@@ -190,7 +190,8 @@ def subject_words(asked: Asked) -> set[str]:
     return {concept(word) for word in asked.words if stem(word) not in _general()}
 
 
-# Words that stand for one another in questions about organisations and money: each line is one concept.
+# Words that stand for one another, above all in questions about organisations and money, and forms of irregular words:
+# each line is one concept.
 LIKE_WORDS = """
 found founder start launch establish create begin
 worth value valuation valued
@@ -213,6 +214,33 @@ child children
 person people
 man men
 woman women
+send sent
+sell sold
+make made
+take took taken
+pay paid
+go went gone
+give gave given
+hold held
+keep kept
+lose lost
+meet met
+win won
+write wrote written
+build built
+bring brought
+come came
+drive drove driven
+eat ate eaten
+fall fell fallen
+grow grew grown
+know knew known
+rise rose risen
+sleep slept
+teach taught
+break broke broken
+choose chose chosen
+speak spoke spoken
 forbid prohibit ban
 """
 

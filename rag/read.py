@@ -43,7 +43,9 @@ NO_MONEY = frozenset(",%,kg,ton,m,m²,sqft,l,Wh,W,B,°,°C,°F,km/h,mph,hour,mon
 TIME = re.compile(r"\b(?:time|longer|older|later|earlier)\b", re.IGNORECASE)
 RATE = re.compile(r"\b(?:an?|per|each|every) (?P<each>\w+)|\b(?P<often>dai|week|month|year|hour)ly\b", re.IGNORECASE)
 OWNED = re.compile(r"['’]s\s+")
+IN_ONE_WORD = re.compile(r"(?:[.@/_][^\W_]+)+")
 SHORTENED = re.compile(r"(?<![a-z])(?:[ap]\.m|Inc|Ltd|Corp|Jr|Sr)\.$")  # whose full stop belongs to it
+OF_WHICH = re.compile(r"\bof (?:which|these|this|it)\b", re.IGNORECASE)
 EDGES = " \t\n,;:—–-("
 
 
@@ -231,6 +233,9 @@ def _clipped(hit: Hit, sentence: Sentence, span: AnswerSpan, offset: int) -> tup
         if owned := OWNED.match(_slice(hit, begin, max(begin, end))):
             start = begin + owned.end()
             break
+    # And within an address: "support@acme.example".
+    if start < end and (rest := IN_ONE_WORD.match(_slice(hit, end, sentence.end))):
+        end += rest.end()
     words = _slice(hit, start, max(start, end))
     start += len(words) - len(words.lstrip(EDGES))
     bare = words.strip(EDGES).rstrip(".")
@@ -321,10 +326,7 @@ def _borne_out(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:
 
     The vote is the sentence's score; a plan counts half where a fact is asked for, and the other way round.
     """
-    told = [
-        [f for f in figures(e.text) if _unit_fits(asked.question, f.unit) and not counts_nothing_asked(e.text, f)]
-        for e in evidence
-    ]
+    told = [_of_the_unit(asked.question, e.text) for e in evidence]
     told = [_at_the_rate(asked.question, e.text, own) for e, own in zip(evidence, told, strict=True)]
     read = [_figure_read(e, own) for e, own in zip(evidence, told, strict=True)]
 
@@ -338,6 +340,16 @@ def _borne_out(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:
         place = (best.start + e.sentence.start, best.end + e.sentence.start) if best else e.answer
         settled.append(replace(e, answer=place))
     return settled
+
+
+def _of_the_unit(question: str, text: str) -> list[Figure]:
+    """The figures of a text that are of the unit that is asked for; a bare one may leave it to the one before it."""
+    told: list[Figure] = []
+    for figure in figures(text):
+        elliptic = bool(told) and not figure.unit and not figure.noun and bool(OF_WHICH.search(text, 0, figure.start))
+        if (_unit_fits(question, figure.unit) or elliptic) and not counts_nothing_asked(text, figure):
+            told.append(figure)
+    return told
 
 
 def _at_the_rate(question: str, text: str, told: list[Figure]) -> list[Figure]:

@@ -23,6 +23,8 @@ NOT_ACTIVE = re.compile(
 BY = re.compile(r"\b(?:by|via|through|thanks to)\b", re.IGNORECASE)
 SOMEBODY = re.compile(r"\b(?:he|his|she|her|they|their|i|my)\b", re.IGNORECASE)
 POINTING = re.compile(rf"{SOMEBODY.pattern}|\b(?:it|its|this|that|these|those)\b", re.IGNORECASE)
+OPENING = re.compile(r"[):;]|\b(?:and|between)\b")
+WHO_IS_ROLE = re.compile(r"^\s*who(?:['’]s| is| was) (?:the|our|my) (?P<role>\w+)\b", re.IGNORECASE)
 CLAUSE = re.compile(r"[,;:]")
 NOBODY = frozenset("only both some many most several each every no none one two three another other others few".split())
 BETWEEN = re.compile(r"(?:\s+(?:will|would|has|had|have|can|could|may|might|to|then|also|now|later|first|\w+ly))+$")
@@ -31,10 +33,14 @@ BETWEEN = re.compile(r"(?:\s+(?:will|would|has|had|have|can|could|may|might|to|t
 def doer(asked: Asked, text: str, place: tuple[int, int]) -> tuple[int, int] | None:
     """Where in a sentence the one is named who does what "Who VERB ...?" asks for; None where the roles are reversed.
 
-    `place` is what was read as the answer. It is given back where it may be right: before the verb, in a passive, or
-    where the sentence has another verb. Words that run into the verb are cut before it. Behind an active verb stands
-    what it is done to: there the doer is the last name before it, if nothing that the question says stands before it.
+    Of "Who is the tenant?" it is the name before "(tenant)". `place` is what was read as the answer. It is given back
+    where it may be right: before the verb, in a passive, or where the sentence has another verb. Words that run into
+    the verb are cut before it. Behind an active verb stands what it is done to: there the doer is the last name before
+    it, if nothing that the question says stands before it.
     """
+    role = WHO_IS_ROLE.match(asked.question)
+    if role and (held := holder(role["role"], text)):
+        return held
     verb = _active_verb(asked.question, text)
     if verb is None or place[1] <= verb.start() or BY.search(text, verb.end(), max(place[0], verb.end())):
         return place
@@ -47,6 +53,16 @@ def doer(asked: Asked, text: str, place: tuple[int, int]) -> tuple[int, int] | N
         return place  # in a clause of its own: "Ann teaches maths, Lucy is our music teacher"
     names = [name for name in NAME.finditer(text, 0, verb.start()) if name.group().lower() not in STOP_WORDS | NOBODY]
     return names[-1].span() if names and not told & before else None
+
+
+def holder(role: str, text: str) -> tuple[int, int] | None:
+    """Where a text names who has a role that stands in brackets behind: "Ann Lee, 3 Quay Street (tenant)"; or None."""
+    told = re.search(rf"\((?:[\"“]?the )?[\"“]?{re.escape(role)}[\"”]?\)", text, re.IGNORECASE)
+    if told is None:
+        return None
+    begun = max((opening.end() for opening in OPENING.finditer(text, 0, told.start())), default=0)
+    names = (name for name in NAME.finditer(text, begun, told.start()) if name.group().lower() not in STOP_WORDS)
+    return next((name.span() for name in names), None)
 
 
 def tells_of_the_other(asked: Asked, text: str) -> bool:

@@ -131,7 +131,8 @@ def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> t
     groups: list[list[_Valued]] = []
     for candidate in kept:
         home = next((g for g in groups if _agree(g[0].value, candidate.value)), None)
-        if home is not None and _is_small(candidate.value) and not _told_in_its_words(asked, candidate, home[0]):
+        chance = home is not None and _may_agree_by_chance(candidate, home[0], threshold)
+        if home is not None and chance and not _as_told(asked, candidate, home[0]):
             continue
         if home is not None:
             if all(candidate.saying.source != other.saying.source for other in home):
@@ -148,9 +149,13 @@ def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> t
 def _is_rival(asked: Asked, group: Sequence[_Valued], lead: Sequence[_Valued]) -> bool:
     """Whether a value stands against the leading one: as well read, or an amount told in as many of the asked words.
 
-    Of these some are those of the leading sentence: what lunch costs is no price of a roof.
+    Of these some are those of the leading sentence: what lunch costs is no price of a roof. Names and small counts, of
+    which texts are full, stand in a sentence that holds all of them.
     """
     if not _contradicts(group, lead) or _compatible(group[0].value, lead[0].value):
+        return False
+    chance = asked.kind in ("name", "place") or _is_small(group[0].value)
+    if chance and not any(_as_told(asked, v, lead[0]) for v in group):
         return False
     if group[0].saying.evidence.score >= RIVAL * max(v.saying.evidence.score for v in lead):
         return True
@@ -171,9 +176,19 @@ def _is_small(value: Figure | Date | str) -> bool:
     return isinstance(value, Date) and value.day is None and value.year is None
 
 
-def _told_in_its_words(asked: Asked, candidate: _Valued, lead: _Valued) -> bool:
-    """Whether a sentence holds all of the question's words that another one holds."""
+def _as_told(asked: Asked, candidate: _Valued, lead: _Valued) -> bool:
+    """Whether a sentence holds all of the question's words, names aside, that another one holds."""
     return _shared_words(asked, lead) <= _shared_words(asked, candidate)
+
+
+def _may_agree_by_chance(candidate: _Valued, lead: _Valued, threshold: float) -> bool:
+    """Whether a value agrees with the leading one only if its sentence holds the same of the question's words.
+
+    So does a mere year with a day of that year, where the sentence by itself would not answer.
+    """
+    one, other = candidate.value, lead.value
+    day_and_year = isinstance(one, Date) and isinstance(other, Date) and (one.day is None) != (other.day is None)
+    return _is_small(one) or (day_and_year and candidate.saying.evidence.score < threshold)
 
 
 def _valued(asked: Asked, evidence: Evidence) -> _Valued | None:
