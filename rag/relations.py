@@ -107,7 +107,8 @@ OBJECT_OF = (
     r"\b(?:to|with|from|against|by|told|ask(?:s|ed)?|met|meets?|urge[sd]?|sue[sd]?|thank(?:s|ed)?|accuse[sd]?) "
     r"(?:the|an?|its|their|his|her|our) "
 )
-ALONE = r"(?= (?!(?:of|for|at|in|is|was)\b)(?-i:[a-z])|[.;:!?]|$)"  # and neither "of Acme, Jane Doe" nor ", Jane Doe"
+# And neither "of Acme, Jane Doe" nor ", Jane Doe" behind it.
+ALONE = r"(?= (?!(?:of|for|at|in|is|was)\b)(?-i:[a-z])|[.;:!?]|$)"
 INFORMANTS = re.compile(
     r"\s+(?:[\w-]+ ){0,4}?(?:people|persons?|sources?|officials?|executives?|employees|insiders?),? "
     r"(?:(?:with|who have|who had) (?:direct |first-?hand )?knowledge|(?:who (?:are|were) )?familiar with|close to"
