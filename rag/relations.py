@@ -143,8 +143,8 @@ def lacks_the_office(question: str, text: str) -> bool:
 def deals_with_the_office(question: str, text: str) -> bool:
     """Whether a text names the office whose holder is asked for only as what somebody else deals with.
 
-    "Julia Stein will write to the mayor" does not say who the mayor is. Measured on the same: none of 368 sentences that
-    name the office and answer, 3 of 236 that name it and do not.
+    "Julia Stein will write to the mayor" does not say who the mayor is. Measured on the same questions: none of 368
+    sentences that name the office and answer do so, and 3 of 236 that name it and do not answer.
     """
     own = _offices(question)
     if own is None or not own.search(text):
