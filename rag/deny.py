@@ -18,6 +18,12 @@ DENYING = re.compile(
 INSTEAD = re.compile(r"\b(?:instead of|rather than|in place of)\b", re.IGNORECASE)  # without this, that
 FIGURES_ASKED = 8
 NEGATION_REACH = 4
+# "It has not said whether it will appeal": neither that it will nor that it will not
+UNSAID = re.compile(
+    rf"(?:{NEGATION.pattern}|\b(?:declin|refus)(?:es?|ed|ing) to|\b(?:yet to|unclear|unknown|open|unsure)\b)"
+    r"(?: [\w’']+){0,3} (?:whether|if)\b|\bwhether\b[^.]*\b(?:unclear|unknown|uncertain|undecided|open)\b",
+    re.IGNORECASE,
+)
 # "a parking space does not."
 DOES_NOT = re.compile(
     r"\b(?:do|does|did|is|are|was|were|has|have|can|may|will)(?: not|n['’]t)(?=\s*(?:[.,;!]|$))", re.I
@@ -92,6 +98,11 @@ def leaves_permission_open(question: str, text: str) -> bool:
     """Whether a question asks for permission of which a sentence does not speak."""
     told = any(pattern.search(text) for pattern in (ALLOWED, FORBIDDEN, LEAVE, NEGATION))
     return bool(MAY.search(question) or ALLOWED.search(question)) and not told
+
+
+def leaves_unsaid(text: str) -> bool:
+    """Whether a sentence says that something is not known or not decided: it neither bears nor denies it."""
+    return UNSAID.search(text) is not None
 
 
 def speaks_of_another(asked: Asked, text: str) -> bool:

@@ -54,12 +54,12 @@ $ 1 dollar,us dollar,u.s. dollar,usd;€ 1 euro,eur;£ 1 pound,pounds sterling,g
 point 1 percentage point;point 1/100 basis point,bp;hour 1/3600 second;hour 1/60 minute;hour 1 hour;hour 24 day
 hour 168 week;month 1 month;month 12 year;month 120 decade;W 1 watt;W 1000 kw,kilowatt;W 1000000 mw,megawatt
 W 1000000000 gw,gigawatt;Wh 1 wh;Wh 1000 kwh;Wh 1000000 mwh;Wh 1000000000 gwh;B 1000000 mb,megabyte
-B 1000000000 gb,gigabyte;B 1000000000000 tb,terabyte;m 1/1000 mm;m 1/100 cm;m 1 metre,meter
+B 1000000000 gb,gigabyte;B 1000000000000 tb,terabyte;m 1/1000 mm;m 1/100 cm;m 1 metre,meter;kr 1 crown,krona,kroner
 m 1000 km,kilometre,kilometer;m 1609344/1000 mile;m 3048/10000 foot,feet,ft;kg 1/1000 gram,g
-kg 1/1000000 mg,milligram;kg 1 kg,kilogram,kilo;kg 1000 tonne,metric ton;ton 1 ton
+kg 1/1000000 mg,milligram;kg 1 kg,kilogram,kilo;kg 1000 tonne,metric ton;ton 1 ton;franc 1 franc;rupee 1 rupee
 m² 1 m²,square metre,square meter;m² 10000 hectare;m² 1000000 km²,square kilometre,square kilometer
 sqft 1 square foot,square feet;sqft 43560 acre;l 1 litre,liter,l;l 1/1000 ml,millilitre,milliliter;° 1 degree
-km/h 1 km/h,kph;mph 1 mph;x 1 x;°C 1 °c,degrees celsius;°F 1 °f,degrees fahrenheit
+km/h 1 km/h,kph;mph 1 mph;x 1 x;°C 1 °c,degrees celsius;°F 1 °f,degrees fahrenheit;yuan 1 yuan;peso 1 peso;rouble 1 rouble
 """
 _UNITS = {
     name: (unit, Fraction(worth))

@@ -210,6 +210,7 @@ label labelling labeling annotate annotation
 customer client
 firm company startup
 allow permit permission
+own owner owned belong
 child children
 person people
 man men

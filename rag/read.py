@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 
-from rag.deny import denies, leaves_permission_open, speaks_of_another, told_otherwise
+from rag.deny import denies, leaves_permission_open, leaves_unsaid, speaks_of_another, told_otherwise
 from rag.protocols import Reader, Verifier
 from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, names_in, plain_words, premise, stem
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
@@ -145,7 +145,7 @@ class EvidenceReader:
             text = hit.passage.sentence_text(sentence)
             by_rule = denies(asked, text)
             denied = support.contradicted > support.supported or by_rule
-            if denied and leaves_permission_open(asked.question, text):
+            if leaves_unsaid(text) or (denied and leaves_permission_open(asked.question, text)):
                 continue
             # A sentence that names another year or number speaks of what was asked all the same: it denies it.
             held = _concepts([*WORD.findall(text), *told_otherwise(asked.question, text)])

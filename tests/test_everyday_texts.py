@@ -286,6 +286,7 @@ def test_other_numbers_do_not(text: str) -> None:
         ("a battery of 545 Wh", [("545 Wh", "Wh")]),
         ("a 5G network", []),
         ("5 mg a day", [("5 mg", "kg")]),
+        ("24 crowns, or 3 francs", [("24 crowns", "kr"), ("3 francs", "franc")]),
     ],
 )
 def test_small_units(text: str, told: list[tuple[str, str]]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from rag.answering import Answerer
-from rag.deny import denies, speaks_of_another
+from rag.deny import denies, leaves_unsaid, speaks_of_another
 from rag.questions import analyse
 from rag.roles import holder
 from tests.conftest import answering_over
@@ -205,3 +205,19 @@ def test_what_denies(question: str, text: str, so: bool) -> None:
 )
 def test_what_speaks_of_another(question: str, text: str, so: bool) -> None:
     assert speaks_of_another(analyse(question), text) is so
+
+
+@pytest.mark.parametrize(
+    ("text", "so"),
+    [
+        ("Norwind has not said whether it will appeal.", True),
+        ("It is unclear whether the roof will hold.", True),
+        ("Whether the roof will hold is still open.", True),
+        ("The minister declined to say if she would resign.", True),
+        ("It will not be known for weeks whether it held.", False),
+        ("Norwind will not appeal.", False),
+        ("The council asked whether it would appeal, and it will.", False),
+    ],
+)
+def test_what_is_left_unsaid_neither_bears_nor_denies(text: str, so: bool) -> None:
+    assert leaves_unsaid(text) is so
