@@ -82,7 +82,7 @@ VERBS = frozenset(
 BREAKS = STOP_WORDS | frozenset(
     "between after before during versus vs without besides under around while since until per through within against"
     " up down out off yes no own both each every not only too very then however again always ever never still even less"
-    " more most long".split()
+    " more most".split()
 )
 # What is no topic of its own: "the main types", "some other examples".
 LIGHT = frozenset(
@@ -340,7 +340,7 @@ def _runs(text: str) -> Iterator[list[re.Match[str]]]:
 
 
 def _ends_phrase(word: re.Match[str], before: str) -> bool:
-    """Whether a word is part of no phrase; `before` is the word before it: "who" has a verb behind it."""
+    """Whether a word is part of no phrase; `before` is the word before it: a verb behind "who", "tall" behind "how"."""
     plain = re.sub(r"['’]s$", "", word.group().lower())
     if plain in BREAKS:
         return not (len(plain) > 1 and word.group().isupper())  # "US" is no "us"
@@ -348,7 +348,7 @@ def _ends_phrase(word: re.Match[str], before: str) -> bool:
         return True
     if word.group()[0].isupper() and word.start() > 0:
         return False
-    if before == "who" or plain.endswith("ly") or _is_one_of(plain, VERBS):
+    if before in {"who", "how"} or plain.endswith("ly") or _is_one_of(plain, VERBS):
         return True
     return before not in BREAKS and bool(PAST.search(plain))
 

@@ -215,6 +215,7 @@ def test_a_talk_goes_on(answerer: Answerer) -> None:
     for question, alone, short in (
         ("Who designed the new wing?", None, "Yuki Tanabe"),
         ("How tall is it?", "How tall is the new wing?", "24 metres"),
+        ("Who is its architect?", "Who is the new wing's architect?", "Yuki Tanabe"),
         ("How long do I bake the cake?", None, "35 minutes"),
         ("At what temperature?", "At what temperature do I bake the cake?", "190 degrees"),
     ):
