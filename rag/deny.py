@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rag.questions import STOP_WORDS, WORD, Asked, concept, plain_words
+from rag.questions import STOP_WORDS, WORD, YEAR, Asked, concept, plain_words
 from rag.roles import holder
 from rag.values import agree, dates, figures
 
@@ -32,6 +32,7 @@ IS_ROLE = re.compile(
     r"^\W*(?:is|was|are) (?:(?:the|our|my) (?P<role>\w+) [A-Z]|[A-Z].* (?:the|our|my) (?P<of>\w+)\W*$)", re.I
 )
 NUMBERED = re.compile(r"\b(?P<name>[A-Z]\w+) (?:\d+(?:\.\d+)?|[A-Z])\b|\b(?P<code>[A-Z]{1,4}-?)\d+\b")
+JOINT = re.compile(r";|, |\b(?:but|while|whereas)\b")
 VERSION = re.compile(r"\b(?:version |release |v)(\d+(?:\.\d+)+)", re.IGNORECASE)
 DONE = re.compile(
     r"\b(?:already|completed?|signed|sealed|finali[sz]ed|closed|finished|settled|official)\b", re.IGNORECASE
@@ -108,8 +109,25 @@ def leaves_unsaid(text: str) -> bool:
 def speaks_of_another(asked: Asked, text: str) -> bool:
     """Whether a sentence names another year, "Series F", "Llama 3" or "version 2.3" than the question asks about."""
     years = {date.year for date in dates(text) if date.year}
-    other_year = bool(asked.years and years and not years & {int(year) for year in asked.years})
-    return other_year or _other_number_of_a_name(asked.question, text) or _other_version(asked.question, text)
+    named = not set(asked.years).isdisjoint(YEAR.findall(text))
+    if asked.years and years and not named and years.isdisjoint(map(int, asked.years)):
+        return True
+    another_name = _other_number_of_a_name(asked.question, text) or _other_version(asked.question, text)
+    return another_name or _in_another_year(asked, text)
+
+
+def _in_another_year(asked: Asked, text: str) -> bool:
+    """Whether what the question says before its year stands only in clauses that tell of other years.
+
+    "It lost 12,000 in 2022 but made a profit in 2023" tells of no profit in 2022.
+    """
+    before = re.split(YEAR.pattern, asked.question, maxsplit=1)[0]
+    said = [concept(word) for word in WORD.findall(before) if word in asked.words]
+    if not asked.years or not said:
+        return False
+    clauses = [clause for clause in JOINT.split(text) if said[-1] in map(concept, WORD.findall(clause))]
+    years = [set(YEAR.findall(clause)) for clause in clauses]
+    return bool(years) and all(told and told.isdisjoint(asked.years) for told in years)
 
 
 def _other_version(question: str, text: str) -> bool:
