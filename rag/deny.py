@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from rag.questions import STOP_WORDS, WORD, YEAR, Asked, concept, plain_words
 from rag.roles import holder
@@ -47,17 +48,13 @@ BLAME = re.compile(
 )
 
 # What is the one is not the other.
-OPPOSITES = tuple(
-    (re.compile(rf"\b(?:{one})\b", re.IGNORECASE), re.compile(rf"\b(?:{other})\b", re.IGNORECASE))
-    for one, other in (
-        ("open(?:s|ed)?", "closed?|closes|shut"),
-        ("r[io]ses?|risen|increase[sd]?|gr[eo]ws?|grown", "f[ae]lls?|fallen|decrease[sd]?|dropped|shrank|shrunk"),
-        ("wins?|won", "los(?:es?|t)"),
-        ("legal", "illegal"),
-        ("supports?|supported", "opposes?|opposed"),
-    )
+OPPOSITES = (
+    ("open(?:s|ed)?", "closed?|closes|shut"),
+    ("r[io]ses?|risen|increase[sd]?|gr[eo]ws?|grown", "f[ae]lls?|fallen|decrease[sd]?|dropped|shrank|shrunk"),
+    ("wins?|won", "los(?:es?|t)"),
+    ("legal", "illegal"),
+    ("supports?|supported", "opposes?|opposed"),
 )
-
 ALLOWED = re.compile(r"\b(?:allow(?:s|ed)?|permit(?:s|ted)?|permissible)\b", re.IGNORECASE)
 FORBIDDEN = re.compile(r"\b(?:forb(?:ids?|ade|idden)|prohibit(?:s|ed)?|bans?|banned)\b", re.IGNORECASE)
 # "Can I keep a dog?" asks whether it is allowed, and "the Tenant may keep one cat" says what is.
@@ -168,13 +165,19 @@ def _other_permission(question: str, text: str) -> bool:
 
 def told_otherwise(question: str, text: str) -> list[str]:
     """The question's words whose opposite a text holds, and not the word: "open" where it says "closed"."""
-    pairs = [pair for one, other in OPPOSITES for pair in ((one, other), (other, one))]
     return [
         word
-        for own, opposite in pairs
+        for own, opposite in _opposites()
         for word in own.findall(question)
         if opposite.search(text) and not own.search(text)
     ]
+
+
+@cache
+def _opposites() -> list[tuple[re.Pattern[str], re.Pattern[str]]]:
+    """Each word with its opposite, and the other way round."""
+    words = [[re.compile(rf"\b(?:{word})\b", re.IGNORECASE) for word in pair] for pair in OPPOSITES]
+    return [pair for one, other in words for pair in ((one, other), (other, one))]
 
 
 def _held_by_another(asked: Asked, text: str) -> bool:
