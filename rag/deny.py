@@ -49,7 +49,7 @@ BLAME = re.compile(
 
 # What is the one is not the other.
 OPPOSITES = (
-    ("open(?:s|ed)?", "closed?|closes|shut"),
+    ("opens?", "closed?|closes|shut"),
     ("r[io]ses?|risen|increase[sd]?|gr[eo]ws?|grown", "f[ae]lls?|fallen|decrease[sd]?|dropped|shrank|shrunk"),
     ("wins?|won", "los(?:es?|t)"),
     ("legal", "illegal"),
