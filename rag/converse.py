@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from rag.questions import STOP_WORDS, WORD, YEAR, analyse, names_in, stem
+from rag.questions import AUXILIARIES, STOP_WORDS, WORD, YEAR, analyse, names_in, stem, stems
 from rag.records import Turn
 
 MEMORY = 10  # turns that are looked back on
@@ -51,7 +51,6 @@ DONE = re.compile(
     r"(?= *(?:[?.!,;]|$|(?:in|on|at|for|with|by|to|again|and|or|when)\b))",
     re.IGNORECASE,
 )
-AUXILIARIES = "is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might"
 ASKING = re.compile(
     rf"^(?:(?:in|on|at|by|for|from|to|with) )?(?:(?:what|which) \w+(?= (?:{AUXILIARIES})\b)"
     rf"|how (?!(?:{AUXILIARIES})\b)\w+|who|what|when|where|why|which|how)\b\s*",
@@ -117,7 +116,7 @@ class _Phrase:
 
     @property
     def stems(self) -> frozenset[str]:
-        return _stems(self.words)
+        return stems(self.words)
 
 
 def standalone(question: str, history: Sequence[Turn]) -> str:
@@ -214,13 +213,13 @@ def _behind(body: str, asked: str, talk: Sequence[_Phrase], answer: str) -> list
     if not POINTING.search(body):
         return [talk[0].words]
     topic = " ".join(analyse(asked).words) if SAID.search(body) else talk[0].words
-    told = [p.words for p in _phrases(answer) if p.named and not p.stems <= _stems(f"{topic} {body}")]
+    told = [p.words for p in _phrases(answer) if p.named and not p.stems <= stems(f"{topic} {body}")]
     return [topic, *told[:2]]
 
 
 def _exchanged(body: str, pronoun: re.Pattern[str], thing: str) -> str:
     """The question with the thing for its pronoun; as it is where it names the thing already."""
-    if _stems(thing) <= _stems(body):
+    if stems(thing) <= stems(body):
         return body
     own = f"{thing}'" if thing.endswith("s") else f"{thing}'s"
     return pronoun.sub(lambda m: own if m["own"] else thing, body)
@@ -248,7 +247,7 @@ def _in_full(body: str, talk: Sequence[_Phrase]) -> str:
         for phrase in talk:
             last = phrase.words.split()[-1]
             same = short["head"].lower() == last.lower() or (not phrase.named and stem(short["head"]) == stem(last))
-            if same and not phrase.stems <= _stems(body):
+            if same and not phrase.stems <= stems(body):
                 return f"{body[: short.start()]}the {phrase.words}{body[short.end() :]}"
     return body
 
@@ -263,7 +262,7 @@ def _names_its_own(body: str) -> bool:
 
 def _carries(body: str, topic: _Phrase) -> bool:
     """Whether a question without pronouns leans on the topic: it points back, or is short and names nothing new."""
-    if topic.stems & _stems(body):
+    if topic.stems & stems(body):
         return False
     if POINTING.search(body):
         return True
@@ -386,7 +385,3 @@ def _person(history: Sequence[Turn]) -> str | None:
             if re.fullmatch(r"[A-Z][a-z]+(?: [A-Z]\.)? [A-Z][a-z]+", name):
                 return name
     return None
-
-
-def _stems(text: str) -> frozenset[str]:
-    return frozenset(stem(word) for word in WORD.findall(text))

@@ -110,9 +110,9 @@ _SCALE = lazily(
     rf"|[^\S\n](?P<apart>[mb])(?!\w)",
     re.IGNORECASE,
 )
-_UNIT = lazily(  # without the letters g, l and x, which come last
+_UNIT = lazily(
     rf"{_JOINT}?(?P<unit>"
-    + "|".join(re.escape(name).replace(r"\ ", _GAP) for name in sorted(_UNITS, key=len, reverse=True)[:-3])
+    + "|".join(re.escape(n).replace(r"\ ", _GAP) for n in sorted(_UNITS.keys() - set("glx"), key=len, reverse=True))
     + r"|(?:(?<=[0-9]\s)|(?<=[0-9]{2}))(?-i:[gl]))s?(?!\w)|(?P<times>[x×])(?!\w)",
     re.IGNORECASE,
 )

@@ -267,6 +267,11 @@ def stem(word: str) -> str:
     return str(Stemmer.Stemmer("english", 0).stemWord(plain))
 
 
+def stems(text: str) -> frozenset[str]:
+    """The stems of a text's words."""
+    return frozenset(stem(word) for word in WORD.findall(text))
+
+
 def _kind(question: str, proper: str) -> Kind:
     if CLAIMED.search(question) or (YES_NO.match(proper) and " or " not in proper):
         return "yesno"

@@ -183,7 +183,7 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
         inside = [(span, _clipped(hit, sentence, span, offset)) for span in reading.spans]
         told = [(span, place) for span, place in inside if place[0] < place[1]]
         if asked.kind == "amount":
-            told = [(span, place) for span, place in told if not _count_nothing_asked(text, sentence, place)]
+            told = [(span, place) for span, place in told if not _beside_the_question(text, sentence, place)]
         fitting = [(span, (start, end)) for span, (start, end) in told if _fits(asked, sentence, text, start, end)]
         if told:
             span, place = (fitting or told)[0]
@@ -299,7 +299,7 @@ def _names_somebody_new(asked: Asked, words: str) -> bool:
     )
 
 
-def _count_nothing_asked(text: str, sentence: Sentence, place: tuple[int, int]) -> bool:
+def _beside_the_question(text: str, sentence: Sentence, place: tuple[int, int]) -> bool:
     """Whether the only figures that words of a sentence touch are ages, or count who told a reporter."""
     told = [f for f in figures(text) if f.start + sentence.start < place[1] and place[0] < f.end + sentence.start]
     return bool(told) and all(counts_nothing_asked(text, figure) for figure in told)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from rag.questions import AUXILIARIES, NAME, STOP_WORDS, WORD, Asked, stem
+from rag.questions import AUXILIARIES, NAME, STOP_WORDS, WORD, Asked, stem, stems
 
 WHO_DOES = re.compile(rf"^\s*who (?:\w+ly )?(?!(?:{AUXILIARIES})\b)(?P<verb>\w+)", re.IGNORECASE)
 WHO_IS = re.compile(r"^\s*(?i:who(?:['’]s| is| was)) (?P<name>[A-Z][\w'’-]*(?: [A-Z][\w'’-]*)+)\W*$")
@@ -47,9 +47,9 @@ def doer(asked: Asked, text: str, place: tuple[int, int]) -> tuple[int, int] | N
     if place[0] < verb.start():
         cut = BETWEEN.sub("", text[place[0] : verb.start()].rstrip())
         return (place[0], place[0] + len(cut)) if cut else place
-    before = _stems(text[: verb.start()])
+    before = stems(text[: verb.start()])
     told = {stem(word) for word in asked.words} - {stem(verb.group())}
-    if CLAUSE.search(text, verb.end(), place[0]) and told.isdisjoint(_stems(text[verb.end() : place[0]])):
+    if CLAUSE.search(text, verb.end(), place[0]) and told.isdisjoint(stems(text[verb.end() : place[0]])):
         return place  # in a clause of its own: "Ann teaches maths, Lucy is our music teacher"
     names = [name for name in NAME.finditer(text, 0, verb.start()) if name.group().lower() not in STOP_WORDS | NOBODY]
     return names[-1].span() if names and not told & before else None
@@ -88,10 +88,6 @@ def tells_of_nobody(question: str, text: str) -> bool:
     if who is None:
         return False
     return set(WORD.findall(who["name"])).isdisjoint(WORD.findall(text)) and not SOMEBODY.search(text)
-
-
-def _stems(text: str) -> set[str]:
-    return {stem(word) for word in WORD.findall(text)}
 
 
 def _active_verb(question: str, text: str) -> re.Match[str] | None:
