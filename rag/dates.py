@@ -67,7 +67,7 @@ _MEASURED = lazily(
 )
 _COUNTED = lazily(r"\s(?:people|employees|workers|users|customers|staff|jobs)(?!\w)")
 _WEEKDAY_OR_TIME = lazily(
-    r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b|(?<![\w:.])(?:[01]?[0-9]|2[0-4]):[0-5][0-9](?![\w:])"
+    r"(?i:\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b)|(?<![\w:.])(?:[01]?[0-9]|2[0-4]):[0-5][0-9](?![\w:])"
     r"|(?<![\w:.])(?:1[0-2]|[1-9])(?:[:.][0-5][0-9])?\s?(?:[ap]\.?m\b|o['’]clock\b)|\b(?:noon|midnight)\b"
 )
 _PREPOSITION = lazily(rf"(?i:(?<!\w)(?:{_WHEN.replace(' ', '|')})\s{{1,3}}\Z)")
@@ -104,6 +104,15 @@ def dates(text: str) -> list[Date]:
 def names_weekday_or_time(text: str) -> bool:
     """Whether a text names a day of the week or a time of day: "on Thursday", "at 8:15" and "7 p.m." say when."""
     return _WEEKDAY_OR_TIME().search(text) is not None
+
+
+def same_time(a: str, b: str) -> bool:
+    """Whether two texts that name weekdays or times of day can mean one moment: "6:07 a.m." and "Thursday"."""
+    (days, times), (other_days, other_times) = _days_and_times(a), _days_and_times(b)
+    apart = days and other_days and days.isdisjoint(other_days)
+    pairs = [zip(one, other, strict=True) for one in times for other in other_times]
+    near = any(all(None in pair or len(set(pair)) == 1 for pair in parts) for parts in pairs)
+    return not apart and (near or not pairs)
 
 
 def same_date(a: Date, b: Date) -> bool:
@@ -179,6 +188,21 @@ def _date(match: re.Match[str]) -> Date:
         "decade" in parts,
         _relative(parts),
     )
+
+
+def _days_and_times(text: str) -> tuple[set[str], list[tuple[int | str | None, ...]]]:
+    """The weekdays of a text, and its times as hour of twelve, minute, and "a" or "p", None where it is not said."""
+    plain = text.lower().replace("noon", "12 pm").replace("midnight", "12 am")
+    days: set[str] = set()
+    times: list[tuple[int | str | None, ...]] = []
+    for match in _WEEKDAY_OR_TIME().finditer(plain):
+        if match.group().isalpha():
+            days.add(match.group().rstrip("s"))
+            continue
+        hour, *minute = (int(part) for part in re.findall(r"\d+", match.group()))
+        half = match.group().strip(".m")[-1:] if "m" in match.group() else "p" if hour > 12 else None
+        times.append((hour % 12, minute[0] if minute else None, half))
+    return days, times
 
 
 def _slashed(left: int, right: int) -> tuple[int | None, int | None]:

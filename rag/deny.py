@@ -25,6 +25,14 @@ UNSAID = re.compile(
     r"(?: [\w’']+){0,3} (?:whether|if)\b|\bwhether\b[^.]*\b(?:unclear|unknown|uncertain|undecided|open)\b",
     re.IGNORECASE,
 )
+# "Acme denies the claim.": what has just been said stands against somebody's word.
+CONTESTED = re.compile(
+    r"\b(?:den(?:y|ies|ied)|reject(?:s|ed)?|disput(?:es|ed)|contest(?:s|ed)|contradict(?:s|ed)|refut(?:es|ed)) "
+    r"(?:the |these |those |this |that |all )*(?:\w+ )?(?:it|this|that|claims?|reports?|allegations?|accusations?"
+    r"|accounts?|charges?|statements?|story)\b"
+    r"|\bcall(?:s|ed) (?:it|this|that|the \w+) (?:false|untrue|wrong|nonsense)\b",
+    re.IGNORECASE,
+)
 # "a parking space does not."
 DOES_NOT = re.compile(
     r"\b(?:do|does|did|is|are|was|were|has|have|can|may|will)(?: not|n['’]t)(?=\s*(?:[.,;!]|$))", re.I
@@ -98,14 +106,23 @@ def leaves_permission_open(question: str, text: str) -> bool:
     return bool(MAY.search(question) or ALLOWED.search(question)) and not told
 
 
+def contests(text: str) -> bool:
+    """Whether a sentence says that somebody denies what was said before it."""
+    return CONTESTED.search(text) is not None
+
+
 def leaves_unsaid(text: str) -> bool:
     """Whether a sentence says that something is not known or not decided: it neither bears nor denies it."""
     return UNSAID.search(text) is not None
 
 
 def speaks_of_another(asked: Asked, text: str) -> bool:
-    """Whether a sentence names another year, "Series F", "Llama 3" or "version 2.3" than the question asks about."""
-    years = {date.year for date in dates(text) if date.year}
+    """Whether a sentence names another year, quarter, "Series F", "Llama 3" or "version 2.3" than is asked about."""
+    told = dates(text)
+    years, quarters = ({getattr(date, part) for date in told} - {None} for part in ("year", "quarter"))
+    others = {date.quarter for date in dates(asked.question)} - {None}
+    if others and quarters and others.isdisjoint(quarters):
+        return True
     named = not set(asked.years).isdisjoint(YEAR.findall(text))
     if asked.years and years and not named and years.isdisjoint(map(int, asked.years)):
         return True

@@ -59,7 +59,8 @@ m 1000 km,kilometre,kilometer;m 1609344/1000 mile;m 3048/10000 foot,feet,ft;kg 1
 kg 1/1000000 mg,milligram;kg 1 kg,kilogram,kilo;kg 1000 tonne,metric ton;ton 1 ton;franc 1 franc;rupee 1 rupee
 m² 1 m²,square metre,square meter;m² 10000 hectare;m² 1000000 km²,square kilometre,square kilometer
 sqft 1 square foot,square feet;sqft 43560 acre;l 1 litre,liter,l;l 1/1000 ml,millilitre,milliliter;° 1 degree
-km/h 1 km/h,kph;mph 1 mph;x 1 x;°C 1 °c,degrees celsius;°F 1 °f,degrees fahrenheit;yuan 1 yuan;peso 1 peso
+km/h 1 km/h,kph,kilometres per hour,kilometers per hour;mph 1 mph,miles per hour;knot 1 knot;x 1 x
+m/s 1 m/s,metres per second,meters per second;°C 1 °c,degrees celsius;°F 1 °f,degrees fahrenheit;yuan 1 yuan;peso 1 peso
 """
 _UNITS = {
     name: (unit, Fraction(worth))

@@ -7,45 +7,28 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 
+from rag.amounts import beside_the_question, borne_out, unit_fits
 from rag.deny import denies, leaves_permission_open, leaves_unsaid, speaks_of_another, told_otherwise
 from rag.protocols import Reader, Verifier
 from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, names_in, plain_words, premise, stem
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
-from rag.relations import counts_nothing_asked, deals_with_the_office, lacks_the_office, spelt_out, tells_of_another
-from rag.roles import doer, tells_of_nobody, tells_of_the_other
+from rag.relations import deals_with_the_office, gives_no_reason, lacks_the_office, spelt_out, tells_of_another
+from rag.roles import WHO_IS, doer, tells_of_nobody, tells_of_the_other
 from rag.subject import Topic, beside_the_point
-from rag.values import Figure, agree, dates, figures, moment, names_weekday_or_time
+from rag.values import dates, figures, names_weekday_or_time
 
 # Logistic regression on the gold questions that may be tuned on: tests/benchmarks/fit_scoring.py prints both lines.
 BIAS = -4.88
 WEIGHTS = (0.34, 1.49, 1.23, 0.60, 1.52)
 STRANGER = 0.1  # what a score is worth where a name of the question is in no passage: less than any threshold in use
-OTHER_MOOD = 0.5
 DOUBT = 0.25  # what the odds of a doubtful sentence are worth: one that tells of another office, or the like
 MOST_ODDS = 8.0  # log-odds beyond this say no more
 WINDOW = 550  # characters that are read at a time; measured: 350, 900 and whole passages are worse
 GRANTED = 0.5  # the least support for what a question takes for granted
 VERIFIED_AT_MOST = 24  # sentences that a yes/no question is held against
-HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
-PERCENTAGE = re.compile(r"\b(?:percent(?:age)?|per cent|what (?:share|part|proportion))\b", re.IGNORECASE)
-MONEY = re.compile(
-    r"^\W*how much (?:is|are|was|were)\b|\b(?:money|worth|valu\w+|revenues?|sales|costs?|prices?|invest\w*|raised?"
-    r"|profits?|paid|pay|spen[dt]|cheque|check)\b",
-    re.IGNORECASE,
-)
-# What is asked for in a unit: "How heavy", "How long", "How far". Pounds may be money or weight.
-MEASURED = (
-    (re.compile(r"\b(?:weigh\w*|heavy|heavier)\b", re.IGNORECASE), ("kg", "ton", "£", "")),
-    (re.compile(r"\bhow (?:far|tall|wide|deep)\b", re.IGNORECASE), ("m", "")),
-    (re.compile(r"\bhow long\b", re.IGNORECASE), ("hour", "month", "m", "")),
-)
-NO_MONEY = frozenset(",%,kg,ton,m,m²,sqft,l,Wh,W,B,°,°C,°F,km/h,mph,hour,month".split(","))
-TIME = re.compile(r"\b(?:time|longer|older|later|earlier)\b", re.IGNORECASE)
-RATE = re.compile(r"\b(?:an?|per|each|every) (?P<each>\w+)|\b(?P<often>dai|week|month|year|hour)ly\b", re.IGNORECASE)
 OWNED = re.compile(r"['’]s\s+")
 IN_ONE_WORD = re.compile(r"(?:[.@/_][^\W_]+)+")
 SHORTENED = re.compile(r"(?<![a-z])(?:[ap]\.m|Inc|Ltd|Corp|Jr|Sr)\.$")  # whose full stop belongs to it
-OF_WHICH = re.compile(r"\bof (?:which|these|this|it)\b", re.IGNORECASE)
 EDGES = " \t\n,;:—–-("
 
 
@@ -110,7 +93,7 @@ class EvidenceReader:
             found = self.found(asked, hits)
             evidence = [Evidence(f.hit, f.sentence, round(factor * f.score(), 6), f.answer) for f in found]
             if asked.kind == "amount":
-                evidence = _borne_out(asked, evidence)
+                evidence = borne_out(asked, evidence)
         return sorted(_best_of_each(evidence), key=lambda e: (-e.score, e.hit.passage.source, e.sentence.start))
 
     def found(self, asked: Asked, hits: Sequence[Hit]) -> list[Found]:
@@ -180,10 +163,12 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
             continue
         if deals_with_the_office(asked.question, text) or tells_of_nobody(asked.question, text):
             continue
+        if gives_no_reason(asked, text):
+            continue
         inside = [(span, _clipped(hit, sentence, span, offset)) for span in reading.spans]
         told = [(span, place) for span, place in inside if place[0] < place[1]]
         if asked.kind == "amount":
-            told = [(span, place) for span, place in told if not _beside_the_question(text, sentence, place)]
+            told = [(span, place) for span, place in told if not beside_the_question(asked, text, sentence, place)]
         fitting = [(span, (start, end)) for span, (start, end) in told if _fits(asked, sentence, text, start, end)]
         if told:
             span, place = (fitting or told)[0]
@@ -253,8 +238,12 @@ def _features(asked: Asked, hit: Hit, span: AnswerSpan, text: str, fits: bool) -
 
 
 def _related(asked: Asked, text: str) -> bool:
-    """Whether a text holds a word of the question that is neither name nor number; true where there is none."""
+    """Whether a text holds a word of the question that is neither name nor number; true where there is none.
+
+    That people are spoken of tells nothing of how many died.
+    """
     own = {concept(word) for word in plain_words(asked) if not word[0].isdigit()}
+    own = own - {concept("people")} or own
     return not own or not own.isdisjoint(concept(word) for word in WORD.findall(text))
 
 
@@ -276,10 +265,10 @@ def _fits(asked: Asked, sentence: Sentence, text: str, start: int, end: int) -> 
     """
     if asked.kind == "amount":
         told = [f for f in figures(text) if f.start + sentence.start < end and start < f.end + sentence.start]
-        return any(_unit_fits(asked.question, figure.unit) for figure in told)
+        return any(unit_fits(asked.question, figure.unit) for figure in told)
     words = text[start - sentence.start : end - sentence.start]
     if asked.kind == "name":
-        return _names_somebody_new(asked, words)
+        return WHO_IS.match(asked.question) is not None or _names_somebody_new(asked, words)
     if asked.kind != "date":
         return True
     # A year alone may be any number: "built in 1887" says that it is one.
@@ -299,75 +288,10 @@ def _names_somebody_new(asked: Asked, words: str) -> bool:
     )
 
 
-def _beside_the_question(text: str, sentence: Sentence, place: tuple[int, int]) -> bool:
-    """Whether the only figures that words of a sentence touch are ages, or count who told a reporter."""
-    told = [f for f in figures(text) if f.start + sentence.start < place[1] and place[0] < f.end + sentence.start]
-    return bool(told) and all(counts_nothing_asked(text, figure) for figure in told)
-
-
-def _unit_fits(question: str, unit: str) -> bool:
-    if HOW_MANY.search(question):
-        return unit == ""
-    if PERCENTAGE.search(question):
-        return unit == "%"
-    if units := next((units for asked, units in MEASURED if asked.search(question)), None):
-        return unit in units
-    return unit not in NO_MONEY or not MONEY.search(question) or TIME.search(question) is not None
-
-
 def _strangers(asked: Asked, hits: Sequence[Hit]) -> list[str]:
     """The question's names that no hit holds: "What is the capital of Peru?" where nothing speaks of Peru."""
     text = " ".join(f"{hit.title or ''} {hit.passage.text}" for hit in hits).lower()
     return [name for name in asked.names if name.lower().removesuffix("s") not in text]
-
-
-def _borne_out(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:
-    """Evidence for an amount, each with its figure that is most borne out: a sentence votes for what it says.
-
-    The vote is the sentence's score; a plan counts half where a fact is asked for, and the other way round.
-    """
-    told = [_of_the_unit(asked.question, e.text) for e in evidence]
-    told = [_at_the_rate(asked.question, e.text, own) for e, own in zip(evidence, told, strict=True)]
-    read = [_figure_read(e, own) for e, own in zip(evidence, told, strict=True)]
-
-    def votes(e: Evidence, figure: Figure) -> float:
-        said = sum(other.score for other, f in zip(evidence, read, strict=True) if f and agree(figure, f))
-        return said if moment(e.text, figure).prospective == asked.prospective else said * OTHER_MOOD
-
-    settled = []
-    for e, own in zip(evidence, told, strict=True):
-        best = max(own, key=lambda figure: votes(e, figure), default=None)
-        place = (best.start + e.sentence.start, best.end + e.sentence.start) if best else e.answer
-        settled.append(replace(e, answer=place))
-    return settled
-
-
-def _of_the_unit(question: str, text: str) -> list[Figure]:
-    """The figures of a text that are of the unit that is asked for; a bare one may leave it to the one before it."""
-    told: list[Figure] = []
-    for figure in figures(text):
-        elliptic = bool(told) and not figure.unit and not figure.noun and bool(OF_WHICH.search(text, 0, figure.start))
-        if (_unit_fits(question, figure.unit) or elliptic) and not counts_nothing_asked(text, figure):
-            told.append(figure)
-    return told
-
-
-def _at_the_rate(question: str, text: str, told: list[Figure]) -> list[Figure]:
-    """The figures that are given for what the question asks for, "a month", where some are; else all of them."""
-    asked = {_rate(rate) for rate in RATE.finditer(question)}
-    given = [f for f in told if (rate := RATE.match(text, f.end + 1)) and _rate(rate) in asked]
-    return given or told
-
-
-def _rate(rate: re.Match[str]) -> str:
-    return stem((rate["each"] or rate["often"]).lower().replace("dai", "day"))
-
-
-def _figure_read(evidence: Evidence, told: Sequence[Figure]) -> Figure | None:
-    """The figure that the reader's words hold."""
-    start, end = evidence.answer or (0, 0)
-    begin = evidence.sentence.start
-    return next((f for f in told if f.start + begin < end and start < f.end + begin), None)
 
 
 def _rarity(words: set[str], hits: Sequence[Hit]) -> dict[str, float]:

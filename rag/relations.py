@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from functools import lru_cache
 
+from rag.questions import WORD, Asked, concept
 from rag.values import Figure
 
 Kind = tuple[tuple[str, str | None], ...]
@@ -82,10 +83,13 @@ EVENTS: Kind = (
         r"remov\w*|dismiss\w*|return\w*|went|go|broke|split",
     ),
     (
-        r"die[sd]?|dead|deaths?|passed away",
+        r"die[sd]?|dead|deaths?|passed away|killed",
         r"kill\w*|murder\w*|assassinat\w*|execut\w*|suicide|dying|fatal\w*|casualt\w*|perish\w*|lost|shot|"
         r"drown\w*|buried|funeral",
     ),
+    (r"injur(?:ed|ies|y)|hurt|wounded", r"casualt\w*|injur\w*|hospital\w*|harm\w*|wound\w*|burn\w*|broke\w*"),
+    (r"missing|disappeared", r"lost|unaccounted|search\w*|vanish\w*|disappear\w*|not found"),
+    (r"arrested|detained", r"arrest\w*|detain\w*|custody|charg\w*|held|jail\w*|imprison\w*|captur\w*|seiz\w*"),
     (r"born|births?", None),
     (r"partner(?:ed|ships?|s|ing)?|collaborat\w*|allian\w*", r"joint\w*|team\w*|work\w*|cooperat\w*"),
     (r"sue[sd]?|suing|lawsuits?", r"court|litigat\w*|suit\w*|legal|claim\w*|charg\w*"),
@@ -123,6 +127,37 @@ AGED = re.compile(
     r"(?: (?:who are|aged|up to the age of|from the age of))? $",
     re.IGNORECASE,
 )
+
+
+# Who asks for these is not answered by a number of others.
+SOME_PEOPLE = {"child": "children|kids", "woman": "women|girls", "man": "men|boys", "adult": "adults", "crew": "crew"}
+PEOPLE = {*SOME_PEOPLE, *"person passenger resident visitor employee worker student guest".split()}
+CAUSAL = re.compile(
+    r"\b(?:because|due|caus\w+|since|led|lead\w*|reason\w*|in order|so that|result\w*|owing|therefore|thus|hence"
+    r"|to \w+|fail\w*|thanks|prompt\w*|fear\w*|want\w*|hop\w+|after|enabl\w*|allow\w*|mak\w+|made|motivat\w*"
+    r"|fault\w*)\b",
+    re.IGNORECASE,
+)
+
+
+def gives_no_reason(asked: Asked, text: str) -> bool:
+    """Whether a text neither holds two words of a question "Why ...?" nor one that tells of a cause.
+
+    Measured on 1,197 such questions of SQuAD 1.1's training articles: of the sentences that answer 3 % do neither, of
+    the others in their paragraph 37 %.
+    """
+    own = {concept(word) for word in asked.words}
+    if asked.kind != "reason" or len(own) < 2 or CAUSAL.search(text):
+        return False
+    return len(own & {concept(word) for word in WORD.findall(text)}) < 2
+
+
+def counts_others(question: str, text: str, figure: Figure) -> bool:
+    """Whether a figure counts others than the children, say, that a question asks for and a text does not name."""
+    for noun, names in SOME_PEOPLE.items():
+        if _words(f"how many (?:{names})").search(question):
+            return figure.noun in PEOPLE - {noun} and not _words(names).search(text)
+    return False
 
 
 def tells_of_another(question: str, text: str) -> bool:

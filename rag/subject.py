@@ -7,7 +7,7 @@ names it, they all may speak of it.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -37,13 +37,18 @@ def speaking(asked: Asked, hits: Sequence[Hit], snapshot: Snapshot) -> list[Hit]
 
 
 def with_names(asked: Asked, hits: Iterable[Hit]) -> Asked:
-    """A question that is typed without capitals, with those of its words as names that the hits write as names.
+    """A question that is typed without capitals, with those of its words as names that the hits mostly write as names.
 
-    "who runs openai" asks about OpenAI.
+    "who runs openai" asks about OpenAI, and "on board" about no Board.
     """
-    told = {name.lower() for hit in hits for name in NAME_INSIDE.findall(hit.passage.text) if name not in TITLES}
-    words = (re.sub(r"['’]s$", "", word) for word in asked.words)
-    return replace(asked, names=asked.names or tuple(dict.fromkeys(word for word in words if word.lower() in told)))
+    if asked.names:
+        return asked
+    text = "\n".join(hit.passage.text for hit in hits)
+    told = Counter(name.lower() for name in NAME_INSIDE.findall(text) if name not in TITLES)
+    words = dict.fromkeys(re.sub(r"['’]s$", "", word) for word in asked.words)
+    plain = Counter(WORD.findall(text))
+    names = (word for word in words if told[word.lower()] >= max(1, plain[word.lower()]))
+    return replace(asked, names=tuple(names))
 
 
 def beside_the_point(asked: Asked, hits: Sequence[Hit]) -> set[tuple[str, int]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from rag.dates import Date, dates, lazily, names_weekday_or_time, resolved, same_date, share_a_part
+from rag.dates import Date, dates, lazily, names_weekday_or_time, resolved, same_date, same_time, share_a_part
 from rag.figures import WORDED, Figure, figures, number_in_words
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Figure",
     "Moment",
     "agree",
+    "clause_of",
     "dates",
     "figures",
     "groups",
@@ -26,6 +27,7 @@ __all__ = [
     "resolved",
     "same_date",
     "same_moment",
+    "same_time",
     "share_a_part",
 ]
 
@@ -153,9 +155,15 @@ def moment(text: str, figure: Figure, published: str | None = None) -> Moment:
     others = [other for other in figures(sentence) if other.end <= here.start or other.start >= here.end]
     named = [date for date in dates(sentence) if not _OTHER_TIME().search(sentence, 0, date.start)]
     clauses = _clauses(sentence, sorted([*others, here], key=lambda each: each.start), named)
-    own = next(clause for clause in clauses if here.start in clause)
+    own = _own(clauses, here)
     date = _nearest(here, own, others, named) or _borrowed(sentence, own, clauses, others, named)
     return Moment(resolved(date, published) if date else None, _is_prospective(sentence, here, own))
+
+
+def clause_of(sentence: str, figure: Figure) -> str:
+    """The clause of a sentence in which one of its figures stands."""
+    own = _own(_clauses(sentence, figures(sentence), dates(sentence)), figure)
+    return sentence[own.start : own.stop]
 
 
 def same_moment(a: Moment, b: Moment) -> bool:
@@ -181,6 +189,10 @@ def _clauses(sentence: str, present: Sequence[Figure], named: Sequence[Date]) ->
             cuts.append(joints[-1])
     cuts = sorted(cut for cut in cuts if not any(cut in span for span in spans))
     return [range(start, end) for start, end in pairwise([0, *cuts, len(sentence)])]
+
+
+def _own(clauses: Sequence[range], figure: Figure) -> range:
+    return next(clause for clause in clauses if figure.start in clause)
 
 
 def _nearest(here: Figure, own: range, others: Sequence[Figure], named: Sequence[Date]) -> Date | None:

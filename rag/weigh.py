@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from rag.deny import contests
 from rag.questions import WORD, Asked, concept, plain_words, stem
 from rag.records import Evidence, Outcome, Reason
 from rag.subject import naming, texts_of, topic_of
@@ -19,6 +20,7 @@ from rag.values import (
     normal,
     same_date,
     same_moment,
+    same_time,
     share_a_part,
 )
 
@@ -26,6 +28,7 @@ ECHO = 0.05  # a sentence that gives the leading value needs this share of the t
 WORDED_ECHO = 0.75  # the same for names and other words, small counts and months, which agree by chance more often
 SMALL_COUNT = 100
 RIVAL = 0.6  # a sentence that gives another value needs this share of the leader's score to dispute it
+RIVAL_COUNT = 0.85  # the same for a count that is told in fewer of the question's words
 AGREEING = 0.12  # what each further source adds to the summed scores of a value
 NEXT = 0.5  # the same for a further sentence of a description, a reason or a list
 SENTENCE = 3  # words; what is shorter says nothing beside another sentence: "Service."
@@ -132,7 +135,9 @@ def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> t
     for candidate in kept:
         home = next((g for g in groups if _agree(g[0].value, candidate.value)), None)
         chance = home is not None and _may_agree_by_chance(candidate, home[0], threshold)
-        if home is not None and chance and not _as_told(asked, candidate, home[0]):
+        # "One man died" tells as much of how many people died as "one person died".
+        lacking = _shared_words(asked, home[0]) - _shared_words(asked, candidate) if home else set()
+        if chance and lacking - {concept("people")}:
             continue
         if home is not None:
             if all(candidate.saying.source != other.saying.source for other in home):
@@ -150,18 +155,34 @@ def _is_rival(asked: Asked, group: Sequence[_Valued], lead: Sequence[_Valued]) -
     """Whether a value stands against the leading one: as well read, or an amount told in as many of the asked words.
 
     Of these some are those of the leading sentence: what lunch costs is no price of a roof. Names and small counts, of
-    which texts are full, stand in a sentence that holds all of them.
+    which texts are full, stand in a sentence that holds all of them, and a count that the leading sentence gives beside
+    its own is another.
     """
     if not _contradicts(group, lead) or _compatible(group[0].value, lead[0].value):
         return False
     chance = asked.kind in ("name", "place") or _is_small(group[0].value)
-    if chance and not any(_as_told(asked, v, lead[0]) for v in group):
+    told = any(_as_told(asked, v, lead[0]) for v in group)
+    if chance and not told:
         return False
-    if group[0].saying.evidence.score >= RIVAL * max(v.saying.evidence.score for v in lead):
+    count = _is_count(group[0].value)
+    if count and _told_apart(group[0].value, lead):
+        return False
+    needed = RIVAL_COUNT if count and not told else RIVAL
+    if group[0].saying.evidence.score >= needed * max(v.saying.evidence.score for v in lead):
         return True
     words, own = (max((_shared_words(asked, v) for v in side), key=len) for side in (lead, group))
     alike = len(own) >= len(words) and not (words and words.isdisjoint(own))
     return asked.kind == "amount" and bool(own) and alike
+
+
+def _is_count(value: Figure | Date | str) -> bool:
+    return isinstance(value, Figure) and not value.unit
+
+
+def _told_apart(value: Figure | Date | str, lead: Sequence[_Valued]) -> bool:
+    """Whether a sentence that gives the leading count gives the other beside it: "212 on board, 198 of them guests"."""
+    texts = {v.saying.evidence.text for v in lead}
+    return isinstance(value, Figure) and any(value.value == other.value for text in texts for other in figures(text))
 
 
 def _echo(value: Figure | Date | str) -> float:
@@ -258,6 +279,8 @@ def _compatible(one: Figure | Date | str, other: Figure | Date | str) -> bool:
     """Whether two values that do not agree can be true of one thing all the same: "2022", "11 February", "Thursday"."""
     if isinstance(one, Date) and isinstance(other, Date):
         return same_date(one, other)
+    if isinstance(one, str) and isinstance(other, str) and names_weekday_or_time(one) and names_weekday_or_time(other):
+        return same_time(one, other)
     return isinstance(one, Date) or isinstance(other, Date)
 
 
@@ -305,9 +328,24 @@ def alike(one: str, other: str) -> bool:
 
 
 def _yes_or_no(evidence: Sequence[Evidence], threshold: float) -> Judgement:
-    """Whether the best sentences bear or deny what is asked; those that say otherwise than the best are left out."""
+    """Whether the best sentences bear or deny what is asked; those that say otherwise than the best are left out.
+
+    Behind the best one follows who denies it in the next sentence of its source.
+    """
     strong = [e for e in evidence if e.score >= threshold]
     denies = strong[0].contradicts
     agreeing = [e for e in strong if e.contradicts == denies]
-    stands = _by_words(agreeing, threshold)
-    return Judgement("answered", stands, _confidence(stands[0]), holds=not denies)
+    first, *rest = _by_words(agreeing, threshold)
+    denial = _denial(first.best.evidence)
+    stands = (first, *([Stand((Saying(denial),))] if denial else []), *rest)
+    return Judgement("answered", stands, _confidence(first), holds=not denies)
+
+
+def _denial(evidence: Evidence) -> Evidence | None:
+    """The next sentence of the source where it says that somebody denies what the evidence says."""
+    sentences = evidence.hit.passage.sentences
+    place = next(n for n, sentence in enumerate(sentences) if sentence.start == evidence.sentence.start)
+    following = sentences[place + 1] if place + 1 < len(sentences) else None
+    if following is None or not contests(evidence.hit.passage.sentence_text(following)):
+        return None
+    return replace(evidence, sentence=following, answer=None)

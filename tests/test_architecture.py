@@ -76,6 +76,7 @@ FLOORS = {
     "rag.reader.export": 2,
     "rag.load": 3,
     "rag.retrieve": 3,
+    "rag.amounts": 3,
     "rag.read": 3,
     "rag.weigh": 3,
     "rag.check": 3,

@@ -12,7 +12,7 @@ import json
 import math
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--taught", type=float, default=0.5, help="the teachers' share in the loss, 0 to 1")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--compile", action="store_true", help="compile first: faster on a CPU, takes a C++ compiler")
     parser.add_argument("--save-every", type=int, default=200, metavar="STEPS")
     parser.add_argument("--start-from", type=Path, metavar="MODEL", help="a trained or exported network to begin from")
     return parser
@@ -98,6 +99,7 @@ class Training:
 
     def __init__(self, network: Network, teachers: Sequence[Network], device: str, options: argparse.Namespace) -> None:
         self._network = network
+        self._computed = torch.compile(network, dynamic=True) if options.compile else network
         self._teachers = teachers
         self._device = device
         self._options = options
@@ -139,7 +141,7 @@ class Training:
         return loss.detach()
 
     def _loss(self, batch: Batch) -> torch.Tensor:
-        told = self._logits(self._network, batch)
+        told = self._logits(self._computed, batch)
         loss = loss_of(told, batch)
         if not self._teachers:
             return loss
@@ -148,10 +150,11 @@ class Training:
         share = self._options.taught
         return torch.lerp(loss, taught_loss(told, said, batch), share)
 
-    def _logits(self, network: Network, batch: Batch) -> Logits:
+    def _logits(self, network: Callable[..., Logits], batch: Batch) -> Logits:
         gpu = self._device == "cuda"
         with torch.autocast(self._device, dtype=torch.bfloat16, enabled=gpu or computes_in_bf16()):
-            spans, answerable, verdict = network(network.words(batch.ids), batch.mask, batch.types)
+            vectors = self._network.words(batch.ids)  # the same for all networks
+            spans, answerable, verdict = network(vectors, batch.mask, batch.types)
         return possible(spans.float(), batch), answerable.float(), verdict.float()
 
     def _go_on(self, steps: int) -> None:

@@ -1,0 +1,117 @@
+"""Which figure of a sentence answers "How much" or "How many": that of the unit, rate and clause asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rag.questions import WORD, Asked, concept, plain_words, stem
+from rag.records import Evidence, Sentence
+from rag.relations import counts_nothing_asked, counts_others, tells_of_another
+from rag.values import Figure, agree, clause_of, figures, moment
+
+OTHER_MOOD = 0.5
+HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
+PERCENTAGE = re.compile(r"\b(?:percent(?:age)?|per cent|what (?:share|part|proportion))\b", re.IGNORECASE)
+MONEY = re.compile(
+    r"^\W*how much (?:is|are|was|were)\b|\b(?:money|worth|valu\w+|revenues?|sales|costs?|prices?|invest\w*|raised?"
+    r"|profits?|paid|pay|spen[dt]|cheque|check)\b",
+    re.IGNORECASE,
+)
+# What is asked for in a unit: "How heavy", "How long", "How far". Pounds may be money or weight.
+MEASURED = (
+    (re.compile(r"\b(?:weigh\w*|heavy|heavier)\b", re.IGNORECASE), ("kg", "ton", "£", "")),
+    (re.compile(r"\bhow (?:far|tall|wide|deep)\b", re.IGNORECASE), ("m", "")),
+    (re.compile(r"\bhow long\b", re.IGNORECASE), ("hour", "month", "m", "")),
+    (re.compile(r"\bhow fast\b|\bwhat speed\b", re.IGNORECASE), ("km/h", "mph", "m/s", "knot", "hour", "")),
+)
+NO_MONEY = frozenset(",%,kg,ton,m,m²,sqft,l,Wh,W,B,°,°C,°F,km/h,mph,m/s,knot,hour,month".split(","))
+TIME = re.compile(r"\b(?:time|longer|older|later|earlier)\b", re.IGNORECASE)
+RATE = re.compile(r"\b(?:an?|per|each|every) (?P<each>\w+)|\b(?P<often>dai|week|month|year|hour)ly\b", re.IGNORECASE)
+OF_WHICH = re.compile(r"\bof (?:which|these|this|it)\b", re.IGNORECASE)
+
+
+def borne_out(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:
+    """Evidence for an amount, each with its figure that is most borne out: a sentence votes for what it says.
+
+    The vote is the sentence's score; a plan counts half where a fact is asked for, and the other way round.
+    """
+    told = [_of_the_unit(asked.question, e.text) for e in evidence]
+    told = [_at_the_rate(asked.question, e.text, own) for e, own in zip(evidence, told, strict=True)]
+    told = [_in_the_clause(asked, e.text, own) for e, own in zip(evidence, told, strict=True)]
+    read = [_figure_read(e, own) for e, own in zip(evidence, told, strict=True)]
+
+    def votes(e: Evidence, figure: Figure) -> float:
+        said = sum(other.score for other, f in zip(evidence, read, strict=True) if f and agree(figure, f))
+        return said if moment(e.text, figure).prospective == asked.prospective else said * OTHER_MOOD
+
+    settled = []
+    for e, own in zip(evidence, told, strict=True):
+        best = max(own, key=lambda figure: votes(e, figure), default=None)
+        place = (best.start + e.sentence.start, best.end + e.sentence.start) if best else e.answer
+        settled.append(replace(e, answer=place))
+    return settled
+
+
+def _of_the_unit(question: str, text: str) -> list[Figure]:
+    """The figures of a text that are of the unit that is asked for; a bare one may leave it to the one before it."""
+    told: list[Figure] = []
+    for figure in figures(text):
+        elliptic = bool(told) and not figure.unit and not figure.noun and bool(OF_WHICH.search(text, 0, figure.start))
+        if (unit_fits(question, figure.unit) or elliptic) and not counts_nothing_asked(text, figure):
+            told.append(figure)
+    return told
+
+
+def _at_the_rate(question: str, text: str, told: list[Figure]) -> list[Figure]:
+    """The figures that are given for what the question asks for, "a month", where some are; else all of them."""
+    asked = {_rate(rate) for rate in RATE.finditer(question)}
+    given = [f for f in told if (rate := RATE.match(text, f.end + 1)) and _rate(rate) in asked]
+    return given or told
+
+
+def _in_the_clause(asked: Asked, text: str, told: list[Figure]) -> list[Figure]:
+    """The figures of the clauses that speak of what is asked, where others of the sentence do not; else all of them.
+
+    Of "Nineteen were injured and one died" the one died, and of "a budget of 18,000, of which 14,350 has been spent"
+    14,350 has been spent.
+    """
+    if len(told) < 2:
+        return told
+    clauses = [clause_of(text, figure) for figure in told]
+    kept = [f for f, clause in zip(told, clauses, strict=True) if not tells_of_another(asked.question, clause)] or told
+    words = {concept(word) for word in plain_words(asked)} - {concept("people")}
+    shared = [len(words & {concept(word) for word in WORD.findall(clause)}) for clause in clauses]
+    if words and len(words) in shared and set(shared) == {0, len(words)}:
+        kept = [f for f, n in zip(told, shared, strict=True) if n and f in kept] or kept
+    return kept
+
+
+def _rate(rate: re.Match[str]) -> str:
+    return stem((rate["each"] or rate["often"]).lower().replace("dai", "day"))
+
+
+def _figure_read(evidence: Evidence, told: Sequence[Figure]) -> Figure | None:
+    """The figure that the reader's words hold."""
+    start, end = evidence.answer or (0, 0)
+    begin = evidence.sentence.start
+    return next((f for f in told if f.start + begin < end and start < f.end + begin), None)
+
+
+def unit_fits(question: str, unit: str) -> bool:
+    """Whether a figure of a unit, "" for a count, may be what a question asks for."""
+    if HOW_MANY.search(question):
+        return unit == ""
+    if PERCENTAGE.search(question):
+        return unit == "%"
+    if units := next((units for asked, units in MEASURED if asked.search(question)), None):
+        return unit in units
+    return unit not in NO_MONEY or not MONEY.search(question) or TIME.search(question) is not None
+
+
+def beside_the_question(asked: Asked, text: str, sentence: Sentence, place: tuple[int, int]) -> bool:
+    """Whether the only figures that words of a sentence touch are ages, or count others than is asked."""
+    told = [f for f in figures(text) if f.start + sentence.start < place[1] and place[0] < f.end + sentence.start]
+    others = any(counts_others(asked.question, text, figure) for figure in told)
+    return others or (bool(told) and all(counts_nothing_asked(text, figure) for figure in told))
