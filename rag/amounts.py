@@ -6,12 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rag.questions import WORD, Asked, concept, plain_words, stem
+from rag.questions import WORD, Asked, concept, counted, plain_words, stem
 from rag.records import Evidence, Sentence
 from rag.relations import counts_nothing_asked, counts_others, tells_of_another
 from rag.values import Figure, agree, clause_of, figures, moment
 
 OTHER_MOOD = 0.5
+DOUBT = 0.25  # what the odds of a doubtful sentence are worth: one that tells of another office, or the like
+NEAR_BEST = 0.5  # a sentence that holds what is asked of the counted needs this share of the best score
 HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
 PERCENTAGE = re.compile(r"\b(?:percent(?:age)?|per cent|what (?:share|part|proportion))\b", re.IGNORECASE)
 MONEY = re.compile(
@@ -51,7 +53,25 @@ def borne_out(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:
         best = max(own, key=lambda figure: votes(e, figure), default=None)
         place = (best.start + e.sentence.start, best.end + e.sentence.start) if best else e.answer
         settled.append(replace(e, answer=place))
-    return settled
+    return _of_the_counted(asked, settled)
+
+
+def doubted(score: float) -> float:
+    """A probability whose odds are lowered for telling of another office, quantity or event, or of none."""
+    return DOUBT * score / (DOUBT * score + 1.0 - score)
+
+
+def _of_the_counted(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:
+    """The evidence, in doubt where it speaks of what is counted alone, and another sentence of what is asked of it.
+
+    To "How many people died?" 212 people on board are no answer where one has died.
+    """
+    words = {concept(word) for word in plain_words(asked)} - counted(asked)
+    told = [bool(words & {concept(word) for word in WORD.findall(e.text)}) for e in evidence]
+    best = max((e.score for e, so in zip(evidence, told, strict=True) if so), default=0.0)
+    if not HOW_MANY.search(asked.question) or best < NEAR_BEST * max((e.score for e in evidence), default=0.0):
+        return list(evidence)
+    return [e if so else replace(e, score=doubted(e.score)) for e, so in zip(evidence, told, strict=True)]
 
 
 def _of_the_unit(question: str, text: str) -> list[Figure]:

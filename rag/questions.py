@@ -38,6 +38,7 @@ MANY = (
     "|labs|names|people|organi[sz]ations|risks|concerns"
 )
 ONE = "company|firm|person|man|woman|organi[sz]ation|division|lab|founder|ceo|body|agency|regulator"
+NAME_OF = r"^what(?: is|['’]s| was| are| were) the names? of\b"
 # In this order: the first that fits is the kind of the question.
 PATTERNS: tuple[tuple[Kind, str], ...] = (
     (
@@ -54,6 +55,7 @@ PATTERNS: tuple[tuple[Kind, str], ...] = (
         "list",
         rf"^(?:list|name|enumerate)\b|\b(?:which|what) (?:\w+ )?(?:kinds? of |sorts? of )?(?:{MANY})\b|\bwho are\b",
     ),
+    ("name", NAME_OF),
     ("name", rf"^whom?\b|^whose\b|\bby whom\b|\b(?:which|what) (?:\w+ )?(?:{ONE})\b"),
 )
 COMPILED = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in PATTERNS)
@@ -61,6 +63,9 @@ PROSPECTIVE = re.compile(
     r"\b(?:will|would|could|might|may|going to|expect(?:s|ed)?|plan(?:s|ned)?|project(?:s|ed)|forecasts?|predict\w*"
     r"|targets?|aims?|proposed|potential\w*|considering|thinking|next|soon|in talks|intends?)\b",
     re.IGNORECASE,
+)
+COUNTED = re.compile(
+    rf"\bhow many (?:(?P<things>(?:[\w-]+ ){{1,3}}?)(?=(?:{AUXILIARIES})\b)|(?P<first>[\w-]+))", re.IGNORECASE
 )
 # What "Why did Rome fall?" takes for granted begins at "did"; "What made Rome fall?" takes "Rome fall" for granted.
 TAKEN = re.compile(
@@ -159,6 +164,18 @@ def topic(asked: Asked) -> str | None:
     return next(follows, next(iter(asked.names), None))
 
 
+def counted(asked: Asked) -> set[str]:
+    """What the words stand for that "How many ..." counts: that customers are spoken of does not tell how many left."""
+    told = COUNTED.search(asked.question)
+    words = {concept(word) for word in WORD.findall(told["things"] or told["first"])} if told else set()
+    return words | {concept("people")}
+
+
+def asks_for_a_name(asked: Asked) -> bool:
+    """Whether nothing but a name answers: "What is the name of the ship?"."""
+    return re.match(NAME_OF, asked.question.strip(), re.IGNORECASE) is not None
+
+
 def premise(question: str) -> str | None:
     """What a question takes for granted, as a yes/no question: "Why did Rome fall?" gives "Did Rome fall?"."""
     taken = TAKEN.match(COURTESY.sub("", question).strip())
@@ -193,11 +210,12 @@ def subject_words(asked: Asked) -> set[str]:
 # Words that stand for one another, above all in questions about organisations and money, and forms of irregular words:
 # each line is one concept.
 LIKE_WORDS = """
-found founder start launch establish create begin
+found founder start launch establish create begin began begun
 worth value valuation valued
 boss ceo chief head charge run executive
-buy acquire purchase takeover acquisition
-invest investment spend spending put pour sink commit money
+buy bought acquire purchase takeover acquisition
+invest investment spend spending spent put pour sink commit money
+sue sued suing lawsuit
 revenue sales turnover earn
 employee staff worker workforce
 big large size huge
@@ -241,6 +259,30 @@ sleep slept
 teach taught
 break broke broken
 choose chose chosen
+catch caught
+draw drew drawn
+drink drank drunk
+feel felt
+fight fought
+fly flew flown
+freeze froze frozen
+hide hid hidden
+lead led
+leave left
+lend lent
+ride rode ridden
+see saw seen
+seek sought
+shoot shot
+sing sang sung
+stand stood
+steal stole stolen
+strike struck
+swim swam swum
+tell told
+think thought
+throw threw thrown
+wear wore worn
 speak spoke spoken
 forbid prohibit ban
 """

@@ -7,10 +7,21 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 
-from rag.amounts import beside_the_question, borne_out, unit_fits
+from rag.amounts import beside_the_question, borne_out, doubted, unit_fits
 from rag.deny import denies, leaves_permission_open, leaves_unsaid, speaks_of_another, told_otherwise
 from rag.protocols import Reader, Verifier
-from rag.questions import STOP_WORDS, WORD, Asked, analyse, concept, names_in, plain_words, premise, stem
+from rag.questions import (
+    STOP_WORDS,
+    WORD,
+    Asked,
+    analyse,
+    asks_for_a_name,
+    concept,
+    names_in,
+    plain_words,
+    premise,
+    stem,
+)
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
 from rag.relations import deals_with_the_office, gives_no_reason, lacks_the_office, spelt_out, tells_of_another
 from rag.roles import WHO_IS, doer, tells_of_nobody, tells_of_the_other
@@ -21,7 +32,6 @@ from rag.values import dates, figures, names_weekday_or_time
 BIAS = -4.88
 WEIGHTS = (0.34, 1.49, 1.23, 0.60, 1.52)
 STRANGER = 0.1  # what a score is worth where a name of the question is in no passage: less than any threshold in use
-DOUBT = 0.25  # what the odds of a doubtful sentence are worth: one that tells of another office, or the like
 MOST_ODDS = 8.0  # log-odds beyond this say no more
 WINDOW = 550  # characters that are read at a time; measured: 350, 900 and whole passages are worse
 GRANTED = 0.5  # the least support for what a question takes for granted
@@ -180,6 +190,7 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
                 tells_of_another(asked.question, text)
                 or lacks_the_office(asked.question, text)
                 or tells_of_the_other(asked, text)
+                or (asks_for_a_name(asked) and not fitting)
             )
             yield Found(hit, sentence, place, features, acting is None or another)
 
@@ -238,12 +249,8 @@ def _features(asked: Asked, hit: Hit, span: AnswerSpan, text: str, fits: bool) -
 
 
 def _related(asked: Asked, text: str) -> bool:
-    """Whether a text holds a word of the question that is neither name nor number; true where there is none.
-
-    That people are spoken of tells nothing of how many died.
-    """
+    """Whether a text holds a word of the question that is neither name nor number; true where there is none."""
     own = {concept(word) for word in plain_words(asked) if not word[0].isdigit()}
-    own = own - {concept("people")} or own
     return not own or not own.isdisjoint(concept(word) for word in WORD.findall(text))
 
 
@@ -312,11 +319,6 @@ def _best_of_each(evidence: Iterable[Evidence]) -> list[Evidence]:
         if key not in best or e.score > best[key].score:
             best[key] = e
     return list(best.values())
-
-
-def doubted(score: float) -> float:
-    """A probability whose odds are lowered for telling of another office, quantity or event, or of none."""
-    return DOUBT * score / (DOUBT * score + 1.0 - score)
 
 
 def logistic(odds: float) -> float:

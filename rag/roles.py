@@ -12,6 +12,7 @@ from rag.questions import AUXILIARIES, NAME, STOP_WORDS, WORD, Asked, stem, stem
 
 WHO_DOES = re.compile(rf"^\s*who (?:\w+ly )?(?!(?:{AUXILIARIES})\b)(?P<verb>\w+)", re.IGNORECASE)
 WHO_IS = re.compile(r"^\s*(?i:who(?:['’]s| is| was)) (?P<name>[A-Z][\w'’-]*(?: [A-Z][\w'’-]*)+)\W*$")
+WHAT_IS = re.compile(r"^\s*(?i:what(?:['’]s| is| was)) [A-Z][\w'’-]*(?: [A-Z][\w'’-]*)*\W*$")
 HOW_MUCH_DOES = re.compile(
     r"^\s*how (?:much|many)(?: \w+)? (?:does|did|do|will|would) (?P<subject>.+?) (?P<verb>\w+)\W*$", re.IGNORECASE
 )

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rag.deny import contests
-from rag.questions import WORD, Asked, concept, plain_words, stem
+from rag.questions import WORD, Asked, concept, counted, plain_words, stem
 from rag.records import Evidence, Outcome, Reason
+from rag.roles import WHAT_IS
 from rag.subject import naming, texts_of, topic_of
 from rag.values import (
     Date,
@@ -132,6 +133,7 @@ def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> t
         return ()
     kept = _same_question(asked, strong[0], _of_the_topic(asked, strong[0], valued))
     groups: list[list[_Valued]] = []
+    heard: set[str] = set()
     for candidate in kept:
         home = next((g for g in groups if _agree(g[0].value, candidate.value)), None)
         chance = home is not None and _may_agree_by_chance(candidate, home[0], threshold)
@@ -139,11 +141,11 @@ def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> t
         lacking = _shared_words(asked, home[0]) - _shared_words(asked, candidate) if home else set()
         if chance and lacking - {concept("people")}:
             continue
-        if home is not None:
-            if all(candidate.saying.source != other.saying.source for other in home):
-                home.append(candidate)
-        else:
+        if home is None:
             groups.append([candidate])
+        elif candidate.saying.source not in heard:  # a source agrees with the best that it says
+            home.append(candidate)
+        heard.add(candidate.saying.source)
     if not groups:
         return ()
     groups.sort(key=lambda g: (-_weight(g), g[0].saying.source))
@@ -167,12 +169,12 @@ def _is_rival(asked: Asked, group: Sequence[_Valued], lead: Sequence[_Valued]) -
     count = _is_count(group[0].value)
     if count and _told_apart(group[0].value, lead):
         return False
-    needed = RIVAL_COUNT if count and not told else RIVAL
+    needed = RIVAL_COUNT if count and not (told and _shared_words(asked, lead[0]) - counted(asked)) else RIVAL
     if group[0].saying.evidence.score >= needed * max(v.saying.evidence.score for v in lead):
         return True
     words, own = (max((_shared_words(asked, v) for v in side), key=len) for side in (lead, group))
     alike = len(own) >= len(words) and not (words and words.isdisjoint(own))
-    return asked.kind == "amount" and bool(own) and alike
+    return asked.kind == "amount" and bool(own - counted(asked) if count else own) and alike
 
 
 def _is_count(value: Figure | Date | str) -> bool:
@@ -217,6 +219,8 @@ def _valued(asked: Asked, evidence: Evidence) -> _Valued | None:
     answer = evidence.answer_text
     if answer is None:
         return None
+    if WHAT_IS.match(asked.question) and figures(answer):
+        return None  # 90 bitcoin are not what Pale Fox is
     start, end = evidence.answer or (0, 0)
     begin = evidence.sentence.start
     if asked.kind == "amount":
@@ -229,7 +233,8 @@ def _valued(asked: Asked, evidence: Evidence) -> _Valued | None:
     if asked.kind == "date":
         found = [date for date in dates(evidence.text) if date.start + begin < end and start < date.end + begin]
         if found:
-            return _Valued(Saying(evidence, answer), found[0])
+            written = evidence.text[found[0].start : found[0].end] if len(answer.split()) > VALUE_WORDS else answer
+            return _Valued(Saying(evidence, written), found[0])
         return _Valued(Saying(evidence, answer), normal(answer)) if names_weekday_or_time(answer) else None
     return _Valued(Saying(evidence, answer), normal(answer)) if len(answer.split()) <= VALUE_WORDS else None
 

@@ -1,4 +1,4 @@
-"""Five articles on one accident, which report, contradict and correct one another."""
+"""Articles on one accident and on one theft of data, which report, contradict and correct one another."""
 
 from __future__ import annotations
 
@@ -96,6 +96,71 @@ heads the freight division. Nordline employs 640 people and runs nine ferries on
 """,
 }
 
+BREACH = {
+    "tribune.txt": """Velmora Bank says data of 1.2 million customers were stolen
+The Tribune, 3 February 2026
+
+Velmora Bank said on Tuesday that hackers had stolen the names, addresses and account numbers of 1.2 \
+million customers. Passwords and card details were not taken, the bank said. It learned of the intrusion \
+on 19 January and informed the regulator two days later.
+
+The attackers entered through a server of a supplier, Datacord, whose software had not been updated since \
+August 2025. They demanded a ransom of $6 million. The bank did not pay.
+
+Shares of Velmora fell 7.4 percent to $31.20. "We are deeply sorry," chief executive Paula Renner said. \
+Customers will receive a letter and two years of free credit monitoring.
+
+Velmora, founded in 1921 in Ostrava, has 4.8 million customers in six countries and employs 11,400 people. \
+Last year it earned $890 million on revenue of $5.2 billion.
+""",
+    "cyberwire.txt": """Velmora breach larger than told, researchers say
+CyberWire, 9 February 2026
+
+The files that hackers took from Velmora Bank hold records of about 2.1 million people, almost twice the \
+number the bank has given, according to the security company Northgate, which examined a sample of 40,000 \
+records offered for sale. Among them are card details of some 15,000 customers.
+
+The group, which calls itself Pale Fox, asks for 90 bitcoin, roughly $5.8 million. A spokesman for \
+Velmora, Tomas Hrdy, said the bank stood by its figure and could not confirm the authenticity of the \
+sample.
+
+Northgate's head of research, Amara Diallo, said the attackers had been inside the bank's network since \
+early November, not for days as Velmora had suggested. "They had ten weeks," she said.
+
+Datacord rejected the claim that its software was the way in. It said that it had released a patch in \
+September and that Velmora had failed to install it.
+""",
+    "regulator.txt": """Order concerning Velmora Bank a.s.
+Financial Conduct Office, 30 April 2026
+
+1. The Office imposes a fine of 14 million euros on Velmora Bank for failing to protect customer data. The \
+bank may appeal within 30 days.
+2. The Office finds that data of 1,930,000 customers were copied between 4 November 2025 and 19 January \
+2026.
+3. Card details of 15,212 customers were among them. Passwords were stored in encrypted form and were not \
+copied.
+4. The bank informed the Office on 26 January 2026, after the period of 72 hours had passed.
+5. The patch of the supplier Datacord had been available since 11 September 2025. It was installed on 20 \
+January 2026.
+6. The bank must have its systems examined by an independent auditor by 31 December 2026 and report every \
+three months until then.
+""",
+    "court.txt": """Customers sue Velmora
+Ostrava Courier, 12 May 2026
+
+More than 3,000 customers have joined a lawsuit against Velmora Bank over the theft of their data. They \
+demand 500 euros each, said their lawyer, Petra Novak of the firm Novak & Lind. The first hearing is set \
+for 8 September at the regional court in Ostrava. Judge Milan Dvorak will preside.
+
+The bank has announced an appeal against the fine that the regulator imposed last month. Paula Renner \
+resigned on 4 May; finance chief Georg Adler leads the bank until a successor is found. Her severance pay \
+of $3.4 million has been criticised by shareholders.
+
+Police in Spain arrested two men, aged 19 and 24, in Valencia in March. A third suspect is still at large. \
+The bank says it has spent 22 million euros on security since the attack and has hired 60 specialists.
+""",
+}
+
 
 @pytest.fixture(scope="module")
 def answerer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answerer]:
@@ -126,6 +191,46 @@ def test_a_question_is_answered_by_those_who_tell(
     answer = answerer.ask(question)
     assert answer.outcome == "answered", answer.text
     assert (answer.short, {citation.source for citation in answer.citations}) == (short, sources), answer.text
+
+
+@pytest.fixture(scope="module")
+def of_the_breach(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Answerer]:
+    with answering_over(tmp_path_factory.mktemp("breach"), BREACH) as answerer:
+        yield answerer
+
+
+@pytest.mark.parametrize(
+    ("question", "short"),
+    [
+        # Of all the customers that are counted only these have joined a lawsuit.
+        ("How many customers sue?", "More than 3,000"),
+        ("How many customers' card details were stolen?", "15,212"),
+        ("How much ransom was demanded?", "$6 million"),
+        ("What was the share price after the fall?", "$31.20"),
+        ("Who leads the bank now?", "Georg Adler"),
+        ("Since when were the attackers in the network?", "early November"),
+        ("When was the patch released?", "September"),
+        ("What is Pale Fox?", None),
+    ],
+)
+def test_a_question_about_the_breach_is_answered(of_the_breach: Answerer, question: str, short: str | None) -> None:
+    answer = of_the_breach.ask(question)
+    assert (answer.outcome, answer.short) == ("answered", short), answer.text
+
+
+def test_a_source_agrees_with_the_best_that_it_says(of_the_breach: Answerer) -> None:
+    # The order gives two dates of the patch: its release, as another does, and its installation.
+    answer = of_the_breach.ask("When was the patch installed?")
+    assert answer.positions[0].value == "20 January 2026"
+    assert [position.sources for position in answer.positions] == [("regulator.txt",), ("cyberwire.txt",)]
+
+
+def test_a_long_answer_with_a_date_agrees_by_its_date(of_the_breach: Answerer) -> None:
+    assert "regulator also says 11 September 2025 [2]." in of_the_breach.ask("When was the patch released?").text
+
+
+def test_the_name_of_somebody_is_a_name(of_the_breach: Answerer) -> None:
+    assert of_the_breach.ask("What is the name of the third suspect?").outcome == "not_in_sources"
 
 
 def test_counts_of_one_thing_that_differ_are_a_dispute(answerer: Answerer) -> None:
