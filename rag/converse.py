@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 
+from rag.phrases import ENDING, Phrase, phrases_in
 from rag.questions import AUXILIARIES, STOP_WORDS, WORD, YEAR, analyse, names_in, stem, stems
 from rag.records import Turn
 
@@ -15,7 +14,6 @@ CARRYING = 2  # a question of so many content words or fewer may lean on the top
 LOOKED_AT = 600  # characters of an earlier question or answer that are read; a longer question stands alone
 NEAR = 4  # phrases among which "they" looks for a plural
 
-ENDING = "?!. "
 OPENING = re.compile(r"^(?:and|but|so|or|also|then|ok|okay|what about|how about)\b[,.;:! ]*", re.IGNORECASE)
 BARE = re.compile(
     r"^(?P<asks>(?:(?:in|on|at|by|for|over|from|to|since|until|about|with) )?"
@@ -26,9 +24,14 @@ BARE = re.compile(
 # "How tall is it" and "How many signed" are no bare question words.
 WHOLE = re.compile(r"^(?:how \w+|where) (?:is|was|are|were) it$|^how (?:much|many) \w+ed$", re.IGNORECASE)
 PERSON = re.compile(r"\b(?P<own>his|her(?= \w))\b|\b(?:he|she|him|hers?)\b", re.IGNORECASE)
-THING = re.compile(
-    r"\b(?P<own>its)\b|\b(?:it|(?:the|that|this) (?:company|firm|start-?up|business|organi[sz]ation))\b", re.IGNORECASE
+IT = re.compile(r"\b(?:(?P<own>its)|it)\b", re.IGNORECASE)
+THE_FIRM = re.compile(r"\b(?:the|that|this) (?:company|firm|start-?up|business|organi[sz]ation)\b", re.IGNORECASE)
+THING = re.compile(rf"{IT.pattern}|{THE_FIRM.pattern}", re.IGNORECASE)
+OF_THE = re.compile(
+    rf"(?P<asks>.+? (?:{AUXILIARIES})) (?:the|an?|its|their) [a-z]+(?P<rest>(?: (?:of|at|in) .+| \(.+)?)", re.IGNORECASE
 )
+THEN = re.compile(r"(?:last|this|next|the following|the previous) (?:year|quarter|month|week)|the \w+ (?:before|after)")
+MANY = re.compile(rf"how many (?:\w+ ){{1,3}}?(?=(?:{AUXILIARIES})\b)", re.IGNORECASE)
 THINGS = re.compile(
     r"\b(?P<own>their)\b|\b(?:they|them|(?:those|these)(?= (?:are|were|do|does|did|have|has|had|can|could)\b|$))\b",
     re.IGNORECASE,
@@ -45,6 +48,8 @@ POINTING = re.compile(
     re.IGNORECASE,
 )
 SHORT = re.compile(r"\b(?:the|this|that|these|those) (?P<head>\w+)(?! of\b)", re.IGNORECASE)
+OF_THEM = re.compile(r"\bof them\b", re.IGNORECASE)
+PEOPLE = re.compile(r"\bpeople\b", re.IGNORECASE)
 PAIRED = re.compile(r"\b(?:differ\w*|compar\w*|both|each other|between|together)\b", re.IGNORECASE)
 DONE = re.compile(
     r"\b(?:do|did|does|doing|done) (?:that|this|so|it)\b"
@@ -66,57 +71,6 @@ INTRODUCING = re.compile(
     re.IGNORECASE,
 )
 JOINING = re.compile(r",|\b(?:and|that|than|when|who)\b", re.IGNORECASE)
-
-# What ends a phrase, besides the stop words; a verb also with an -s behind it.
-VERBS = frozenset(
-    "work compare affect happen mean differ help start begin become make made use need want get go take took give gave"
-    " come came keep kept find show look see think call eat play live die run lead led change influence cause carry"
-    " describe explain contrast define talk learn relate involve include contain create produce treat prevent shift"
-    " reduce improve increase choose pay buy sell win lose spread survive exist occur believe consider develop form"
-    " grow build built invest raise earn weigh drink visit stop tell contribute open close allow require provide put"
-    " feel stay seem deal try know ask say enable damage replace save spoil compete adapt receive quit avoid went fit"
-    " listen bring serve teach own hold held won consume suffer return decide expect grew won ran bought sold paid"
-    " rose fell saw met left lost spent began knew thought wrote spoke drew born known clean appear sink bake".split()
-)
-BREAKS = STOP_WORDS | frozenset(
-    "between after before during versus vs without besides under around while since until per through within against"
-    " up down out off yes no own both each every not only too very then however again always ever never still even less"
-    " more most".split()
-)
-# What is no topic of its own: "the main types", "some other examples".
-LIGHT = frozenset(
-    "type kind sort difference similarity similarities pro con advantage disadvantage benefit risk effect symptom sign"
-    " origin role purpose reason example fact thing way part number amount price definition meaning characteristic"
-    " feature theme impact importance information main first last best most good bad common important interesting"
-    " different other similar possible key major overview issue problem concern criticism term people someone anything"
-    " something typical time day year step general particular option factor argument function history significance"
-    " really today now well often generally originally else big same nearby lot".split()
-)
-OBJECT = re.compile(r" (?:the|an?|its|their|his|her)\b", re.IGNORECASE)
-PAST = re.compile(r"\w\w[^e]ed$")
-QUALITY = re.compile(r"(?:able|ible|ful|ous|less|ult|ly|est)$")
-
-
-@dataclass(frozen=True, slots=True)
-class _Phrase:
-    """Words that name something, with their article; `after` is the word before them."""
-
-    article: str
-    words: str
-    named: bool
-    after: str
-
-    @property
-    def text(self) -> str:
-        return f"{self.article} {self.words}".lstrip()
-
-    @property
-    def plural(self) -> bool:
-        return bool(re.search(r"[^s'’]s$", self.words))
-
-    @property
-    def stems(self) -> frozenset[str]:
-        return stems(self.words)
 
 
 def standalone(question: str, history: Sequence[Turn]) -> str:
@@ -153,7 +107,7 @@ def _continued(asks: str, asked: str) -> str:
     opening = f"{asks[0].upper()}{asks[1:]}"
     if AUXILIARY.match(asked):
         return f"{opening} {asked[0].lower()}{asked[1:]}"
-    told = ASKING.sub("", asked)
+    told = MANY.sub("", asked) if MANY.match(f"{asks} is") else ASKING.sub("", asked)
     if AUXILIARY.match(told):
         return f"{opening} {told}"
     verb, _, rest = told.partition(" ")
@@ -170,6 +124,12 @@ def _swapped(body: str, asked: str) -> str | None:
     if preposition:
         kept = re.sub(rf" {preposition.group()}(?!.* {preposition.group()}).*$", "", asked, flags=re.IGNORECASE)
         return f"{kept} {body}"
+    if THEN.fullmatch(body):
+        told, bracket, topic = asked.partition(" (")
+        return f"{told} {body}{bracket}{topic}"
+    of_the = OF_THE.fullmatch(asked)
+    if of_the and re.fullmatch(r"(?:the|an?|its|their) [a-z]+", body):
+        return f"{of_the['asks']} {body}{of_the['rest']}"
     new = re.sub(r"['’]s$", "", body)
     names = [name for name in names_in(asked) if name.lower() != new.lower()]
     if not names or all(word.lower() in STOP_WORDS for word in WORD.findall(new)):
@@ -192,13 +152,14 @@ def _filled(body: str, asked: str, history: Sequence[Turn]) -> str:
     filled = _in_full(filled, talk)
     if not _names_its_own(filled):
         filled = _exchanged(filled, THING, _single(talk))
-        filled = _exchanged(filled, THINGS, _several(filled, talk))
+        people = OF_THEM.search(filled) and PEOPLE.search(asked)
+        filled = _exchanged(filled, THINGS, "the people" if people else _several(filled, talk))
     if filled == body and _carries(body, talk[0]):
         filled = f"{body} ({', '.join(_behind(body, asked, talk, history[-1].answer))})"
     return filled
 
 
-def _done(asked: str, talk: Sequence[_Phrase]) -> str:
+def _done(asked: str, talk: Sequence[Phrase]) -> str:
     """What "do that" means, as an infinitive: what the last question said of its subject."""
     for phrase in talk:
         told = re.search(rf"\b(?:do|does|did|will|would|can|could) {re.escape(phrase.text)} (.+)", asked, re.IGNORECASE)
@@ -208,12 +169,12 @@ def _done(asked: str, talk: Sequence[_Phrase]) -> str:
     return f"{_infinitive(verb)}{space}{rest}" if asked.lower().startswith("who") else ""
 
 
-def _behind(body: str, asked: str, talk: Sequence[_Phrase], answer: str) -> list[str]:
+def _behind(body: str, asked: str, talk: Sequence[Phrase], answer: str) -> list[str]:
     """What a question leans on: the topic, and where it points back, what was asked and the names that were told."""
     if not POINTING.search(body):
         return [talk[0].words]
     topic = " ".join(analyse(asked).words) if SAID.search(body) else talk[0].words
-    told = [p.words for p in _phrases(answer) if p.named and not p.stems <= stems(f"{topic} {body}")]
+    told = [p.words for p in phrases_in(answer) if p.named and not p.stems <= stems(f"{topic} {body}")]
     return [topic, *told[:2]]
 
 
@@ -222,16 +183,18 @@ def _exchanged(body: str, pronoun: re.Pattern[str], thing: str) -> str:
     if stems(thing) <= stems(body):
         return body
     own = f"{thing}'" if thing.endswith("s") else f"{thing}'s"
-    return pronoun.sub(lambda m: own if m["own"] else thing, body)
+    # "Did it warn the company?" speaks of two.
+    kept = THE_FIRM.search(body) and IT.search(body)
+    return pronoun.sub(lambda m: m[0] if kept and THE_FIRM.match(m[0]) else own if m["own"] else thing, body)
 
 
-def _single(talk: Sequence[_Phrase]) -> str:
+def _single(talk: Sequence[Phrase]) -> str:
     """What "it" means: the topic, but the name beside it where the topic is "Nvidia chips"."""
     beside = [phrase for phrase in talk[:2] if phrase.named and not phrase.plural]
     return (beside[0] if beside and talk[0].named and talk[0].plural else talk[0]).text
 
 
-def _several(body: str, talk: Sequence[_Phrase]) -> str:
+def _several(body: str, talk: Sequence[Phrase]) -> str:
     """What "they" means: the nearest plural, else the topic, or the last two things where two are set side by side."""
     plural = next((phrase for phrase in talk[:NEAR] if phrase.plural), talk[0])
     if PAIRED.search(body) and not talk[0].plural:
@@ -241,7 +204,7 @@ def _several(body: str, talk: Sequence[_Phrase]) -> str:
     return plural.text
 
 
-def _in_full(body: str, talk: Sequence[_Phrase]) -> str:
+def _in_full(body: str, talk: Sequence[Phrase]) -> str:
     """A thing that is called by its last word in full again: "the collapse" gives "the Bronze Age collapse"."""
     for short in SHORT.finditer(body):
         for phrase in talk:
@@ -256,17 +219,17 @@ def _names_its_own(body: str) -> bool:
     """Whether a pronoun means what the question itself brings up: "What is Rock City, and why is it famous"."""
     pronoun = THING.search(body) or THINGS.search(body)
     before = body[: pronoun.start()] if pronoun else ""
-    phrases = _phrases(before) if JOINING.search(before) else ()
+    phrases = phrases_in(before) if JOINING.search(before) else ()
     return any(phrase.named for phrase in phrases) or bool(phrases and INTRODUCING.match(body))
 
 
-def _carries(body: str, topic: _Phrase) -> bool:
+def _carries(body: str, topic: Phrase) -> bool:
     """Whether a question without pronouns leans on the topic: it points back, or is short and names nothing new."""
     if topic.stems & stems(body):
         return False
     if POINTING.search(body):
         return True
-    phrases = _phrases(body)
+    phrases = phrases_in(body)
     if any(p.named or (AUXILIARY.fullmatch(p.after) and not p.article) for p in phrases):
         return False
     if phrases and INTRODUCING.match(body):
@@ -276,95 +239,27 @@ def _carries(body: str, topic: _Phrase) -> bool:
     return sum(word.lower() not in STOP_WORDS for word in WORD.findall(body)) <= CARRYING
 
 
-def _talk(history: Sequence[Turn]) -> list[_Phrase]:
+def _talk(history: Sequence[Turn]) -> list[Phrase]:
     """What was spoken of, the topic first: what the last question that leaned on none before it brought up."""
-    talk: list[_Phrase] = []
+    talk: list[Phrase] = []
     for turn in history:
         whole = turn.question.strip()
         body = OPENING.sub("", whole)
         refers = (THING.search(body) or THINGS.search(body)) and not _names_its_own(body)
         keeps = talk and (refers or len(body) < len(whole) or _carries(body, talk[0]))
-        told = _phrases(turn.answer)
+        told = phrases_in(turn.answer)
         meant = [phrase for phrase in told[:1] if refers and phrase.named and not phrase.after]
-        phrases = _topic_first(_phrases(body)) + sorted(told, key=lambda p: not p.named)
+        phrases = _topic_first(phrases_in(body)) + sorted(told, key=lambda p: not p.named)
         talk = [*meant, *talk[:1], *phrases, *talk[1:]] if keeps else [*phrases, *talk]
     return talk
 
 
-def _topic_first(phrases: Sequence[_Phrase]) -> list[_Phrase]:
+def _topic_first(phrases: Sequence[Phrase]) -> list[Phrase]:
     """Names first; without a name, "the evidence of the collapse" is about the collapse."""
     ranked = sorted(phrases, key=lambda p: not p.named)
     if len(ranked) > 1 and not ranked[0].named and ranked[1].after in {"of", "about"}:
         ranked[:2] = reversed(ranked[:2])
     return ranked
-
-
-@lru_cache(maxsize=1024)
-def _phrases(text: str) -> tuple[_Phrase, ...]:
-    """The phrases of a text that may name a topic, in their order."""
-    found = []
-    for run in _runs(text):
-        while run and (_is_one_of(run[0].group().lower(), LIGHT) or (len(run) > 1 and _is_gerund(run[0].group()))):
-            run = run[1:]
-        while run and (_is_one_of(run[-1].group().lower(), LIGHT) or QUALITY.search(run[-1].group())):
-            run = run[:-1]
-        if not run:
-            continue
-        before = text[: run[0].start()].lower().split()[-2:]
-        article = before.pop() if before and before[-1] in {"the", "a", "an"} else ""
-        after = before[-1] if before else ""
-        if after in {"do", "does", "did"} and len(run) > 1 and not text[run[-1].end() :].strip(ENDING):
-            run = run[:-1]  # "What does Acme sell?" ends in a verb
-        start, end = run[0].start(), run[-1].end()
-        named = any(word.group()[0].isupper() and word.start() > 0 for word in run)
-        found.append(_Phrase(article, re.sub(r"['’]s?$", "", text[start:end]), named, after))
-    return tuple(found)
-
-
-def _runs(text: str) -> Iterator[list[re.Match[str]]]:
-    """Content words that stand side by side; a stop word, a verb, a year, a mark or a possessive ends a run."""
-    run: list[re.Match[str]] = []
-    before = ""
-    for word in WORD.finditer(text):
-        parted = run and (text[run[-1].end() : word.start()].strip(" ") or re.search(r"['’]s$", run[-1].group()))
-        ends = _ends_phrase(word, before) or (bool(run) and _has_an_object(run[-1].group(), word, text))
-        before = word.group().lower()
-        if run and (parted or ends):
-            yield run
-            run = []
-        if not ends:
-            run.append(word)
-    if run:
-        yield run
-
-
-def _ends_phrase(word: re.Match[str], before: str) -> bool:
-    """Whether a word is part of no phrase; `before` is the word before it: a verb behind "who", "tall" behind "how"."""
-    plain = re.sub(r"['’]s$", "", word.group().lower())
-    if plain in BREAKS:
-        return not (len(plain) > 1 and word.group().isupper())  # "US" is no "us"
-    if YEAR.fullmatch(plain):
-        return True
-    if word.group()[0].isupper() and word.start() > 0:
-        return False
-    if before in {"who", "how"} or plain.endswith("ly") or _is_one_of(plain, VERBS):
-        return True
-    return before not in BREAKS and bool(PAST.search(plain))
-
-
-def _has_an_object(before: str, word: re.Match[str], text: str) -> bool:
-    """Whether a word behind a name is a verb: it is written small and has an article behind it, "Acme cleans the"."""
-    return before[0].isupper() and word.group().islower() and bool(OBJECT.match(text, word.end()))
-
-
-def _is_one_of(word: str, words: frozenset[str]) -> bool:
-    """Whether a word is one of these, or one of them with an -s."""
-    return bool({word, word.removesuffix("s"), word.removesuffix("es"), re.sub("ies$", "y", word)} & words)
-
-
-def _is_gerund(word: str) -> bool:
-    bare = word.removesuffix("ing")
-    return bare != word and bool({bare, f"{bare}e"} & VERBS)
 
 
 def _infinitive(verb: str) -> str:

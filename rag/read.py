@@ -39,6 +39,7 @@ VERIFIED_AT_MOST = 24  # sentences that a yes/no question is held against
 OWNED = re.compile(r"['’]s\s+")
 IN_ONE_WORD = re.compile(r"(?:[.@/_][^\W_]+)+")
 SHORTENED = re.compile(r"(?<![a-z])(?:[ap]\.m|Inc|Ltd|Corp|Jr|Sr)\.$")  # whose full stop belongs to it
+IN_BRACKETS = re.compile(r" \([^()]*\)(?=\?*$)")  # the topic behind a follow-up, which is no part of a claim
 EDGES = " \t\n,;:—–-("
 
 
@@ -131,6 +132,7 @@ class EvidenceReader:
         """The sentences that bear or deny what a yes/no question asks."""
         evidence = []
         weights = _rarity(_concepts(asked.words), hits)
+        named = _concepts(word for name in asked.names for word in WORD.findall(name))
         about, beside = Topic(asked, hits), beside_the_point(asked, hits)
         for (hit, sentence), support in self._held_against(asked, hits):
             if about.is_another(hit, sentence) or about.lacks_a_name(hit, sentence):
@@ -142,6 +144,7 @@ class EvidenceReader:
                 continue
             # A sentence that names another year or number speaks of what was asked all the same: it denies it.
             held = _concepts([*WORD.findall(text), *told_otherwise(asked.question, text)])
+            held |= named & _concepts(WORD.findall(hit.title or ""))  # the title says of whom the sentence speaks
             lacking = weights.keys() - held if not speaks_of_another(asked, text) else ()
             missing = sum(weights[word] for word in lacking)
             # What the verifier half supports and half contradicts is no more certain than what it finds neutral.
@@ -160,7 +163,8 @@ class EvidenceReader:
         texts = {key: hit.passage.sentence_text(sentence) for key, (hit, sentence) in places.items()}
         shared = {key: len(words & _concepts(WORD.findall(text))) for key, text in texts.items()}
         keys = sorted(places, key=lambda key: (-shared[key], key))[:VERIFIED_AT_MOST]
-        supports = self._verifier.verify([(asked.question, texts[key]) for key in keys])
+        claim = IN_BRACKETS.sub("", asked.question)
+        supports = self._verifier.verify([(claim, texts[key]) for key in keys])
         return [(places[key], support) for key, support in zip(keys, supports, strict=True)]
 
 

@@ -164,12 +164,13 @@ def _is_rival(asked: Asked, group: Sequence[_Valued], lead: Sequence[_Valued]) -
         return False
     chance = asked.kind in ("name", "place") or _is_small(group[0].value)
     told = any(_as_told(asked, v, lead[0]) for v in group)
+    beyond = _shared_words(asked, lead[0]) - counted(asked)
     if chance and not told:
         return False
     count = _is_count(group[0].value)
     if count and _told_apart(group[0].value, lead):
         return False
-    needed = RIVAL_COUNT if count and not (told and _shared_words(asked, lead[0]) - counted(asked)) else RIVAL
+    needed = RIVAL_COUNT if count and not (told and beyond) else RIVAL
     if group[0].saying.evidence.score >= needed * max(v.saying.evidence.score for v in lead):
         return True
     words, own = (max((_shared_words(asked, v) for v in side), key=len) for side in (lead, group))

@@ -28,6 +28,7 @@ FLOORS = {
     "rag.figures": 2,
     "rag.values": 2,
     "rag.questions": 2,
+    "rag.phrases": 2,
     "rag.deny": 2,
     "rag.relations": 2,
     "rag.roles": 2,

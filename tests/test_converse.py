@@ -33,6 +33,42 @@ INVESTED = Turn("How much did Bigcorp invest in Acme in 2024?", "Bigcorp investe
             "Who approved it?", Turn("When was the new pier opened?", "In May."), "Who approved the new pier?", id="the"
         ),
         pytest.param("Who runs Bigcorp?", INVESTED, "Who runs Bigcorp?", id="stands alone already"),
+        pytest.param(
+            "And how many clerks?",
+            Turn("How many customers does Acme have?", "Acme has 40."),
+            "How many clerks does Acme have?",
+            id="something else is counted",
+        ),
+        pytest.param(
+            "And the loss?",
+            Turn("What was the revenue of Acme?", "Acme took 40 euros."),
+            "What was the loss of Acme?",
+            id="something else of the same",
+        ),
+        pytest.param(
+            "What about the year before?",
+            Turn("What was the revenue of Acme?", "Acme took 40 euros."),
+            "What was the revenue of Acme the year before?",
+            id="another time in words",
+        ),
+        pytest.param(
+            "Did it warn the company?",
+            Turn("What does the union demand?", "It demands more pay."),
+            "Did the union warn the company?",
+            id="it is not the company beside it",
+        ),
+        pytest.param(
+            "How many of them were hurt?",
+            Turn("How many people were on board the Astrid?", "There were 212 on board."),
+            "How many of the people were hurt?",
+            id="of them, who are people",
+        ),
+        pytest.param(
+            "How many passengers does it carry?",
+            Turn("When will the route reopen?", "In May."),
+            "How many passengers does the route carry?",
+            id="a verb at the end is no topic",
+        ),
     ],
 )
 def test_what_is_left_out_is_filled_in(follow_up: str, turn: Turn, expected: str) -> None:

@@ -9,6 +9,7 @@ import pytest
 from rag.answering import Answerer
 from rag.deny import contests
 from rag.questions import analyse
+from rag.records import Turn
 from rag.relations import gives_no_reason
 from rag.values import same_time
 from tests.conftest import answering_over
@@ -250,6 +251,13 @@ def test_what_is_told_of_others_is_no_answer(answerer: Answerer, question: str) 
 def test_who_denies_a_claim_stands_behind_it(answerer: Answerer) -> None:
     answer = answerer.ask("Was the captain asleep?")
     assert answer.text.endswith("Nordline denies the claim [2].")
+
+
+def test_a_topic_in_brackets_is_no_part_of_what_is_held_against_the_sources(answerer: Answerer) -> None:
+    history = [Turn("What happened to the Astrid?", "The Astrid ran aground.")]
+    answer = answerer.ask("Did anyone die?", history)
+    assert answer.rewritten == "Did anyone die (Astrid)?"
+    assert (answer.short, answer.citations[0].quote) == ("Yes.", "Nineteen people were injured and one died.")
 
 
 def test_why_is_not_answered_by_what_shares_its_subject(answerer: Answerer) -> None:
