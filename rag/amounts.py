@@ -101,11 +101,21 @@ def _in_the_clause(asked: Asked, text: str, told: list[Figure]) -> list[Figure]:
         return told
     clauses = [clause_of(text, figure) for figure in told]
     kept = [f for f, clause in zip(told, clauses, strict=True) if not tells_of_another(asked.question, clause)] or told
+    parts = [f for f, clause in zip(told, clauses, strict=True) if _is_the_part(asked, f, clause)]
+    if parts and parts[0] != told[0]:
+        return parts
     words = {concept(word) for word in plain_words(asked)} - {concept("people")}
     shared = [len(words & {concept(word) for word in WORD.findall(clause)}) for clause in clauses]
     if words and len(words) in shared and set(shared) == {0, len(words)}:
         kept = [f for f, n in zip(told, shared, strict=True) if n and f in kept] or kept
     return kept
+
+
+def _is_the_part(asked: Asked, figure: Figure, clause: str) -> bool:
+    """Whether a figure counts a part that is asked for by name: of "four trips, two to Rome" the two to Rome."""
+    names = {word.lower() for name in asked.names for word in WORD.findall(name)}
+    told = {word.lower() for word in WORD.findall(clause)}
+    return not figure.unit and not figure.noun and not names.isdisjoint(told)
 
 
 def _rate(rate: re.Match[str]) -> str:

@@ -40,6 +40,7 @@ OWNED = re.compile(r"['’]s\s+")
 IN_ONE_WORD = re.compile(r"(?:[.@/_][^\W_]+)+")
 SHORTENED = re.compile(r"(?<![a-z])(?:[ap]\.m|Inc|Ltd|Corp|Jr|Sr)\.$")  # whose full stop belongs to it
 IN_BRACKETS = re.compile(r" \([^()]*\)(?=\?*$)")  # the topic behind a follow-up, which is no part of a claim
+HOW_OR_WHAT_DID = re.compile(r"^\W*(?:how|what (?:did|do|does|caused|made|happened))\b", re.IGNORECASE)
 EDGES = " \t\n,;:—–-("
 
 
@@ -145,7 +146,9 @@ class EvidenceReader:
             # A sentence that names another year or number speaks of what was asked all the same: it denies it.
             held = _concepts([*WORD.findall(text), *told_otherwise(asked.question, text)])
             held |= named & _concepts(WORD.findall(hit.title or ""))  # the title says of whom the sentence speaks
-            lacking = weights.keys() - held if not speaks_of_another(asked, text) else ()
+            lacking = weights.keys() - held
+            if speaks_of_another(asked, text):
+                lacking = {word for word in lacking if len(word) > 1 and not any(map(str.isdigit, word))}
             missing = sum(weights[word] for word in lacking)
             # What the verifier half supports and half contradicts is no more certain than what it finds neutral.
             sure = 1.0 - support.neither if by_rule else abs(support.supported - support.contradicted)
@@ -181,6 +184,8 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
             continue
         inside = [(span, _clipped(hit, sentence, span, offset)) for span in reading.spans]
         told = [(span, place) for span, place in inside if place[0] < place[1]]
+        if told and _is_mere_date(asked, hit, told[0][1]):
+            continue
         if asked.kind == "amount":
             told = [(span, place) for span, place in told if not beside_the_question(asked, text, sentence, place)]
         fitting = [(span, (start, end)) for span, (start, end) in told if _fits(asked, sentence, text, start, end)]
@@ -285,6 +290,18 @@ def _fits(asked: Asked, sentence: Sentence, text: str, start: int, end: int) -> 
     # A year alone may be any number: "built in 1887" says that it is one.
     inside = [date for date in dates(text) if date.start + sentence.start < end and start < date.end + sentence.start]
     return bool(inside) or names_weekday_or_time(words)
+
+
+def _is_mere_date(asked: Asked, hit: Hit, place: tuple[int, int]) -> bool:
+    """Whether words are nothing but a date where none is asked for: "1961" does not say how somebody died.
+
+    Measured on SQuAD 1.1's training articles: of 19,000 answers to such questions 6 are.
+    """
+    if asked.kind == "text" and not HOW_OR_WHAT_DID.match(asked.question):
+        return False
+    words = _slice(hit, *place)
+    whole = any(words[: date.start] + words[date.end :] == "" for date in dates(words))
+    return whole and asked.kind not in ("date", "amount", "yesno")
 
 
 def _names_somebody_new(asked: Asked, words: str) -> bool:

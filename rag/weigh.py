@@ -29,7 +29,7 @@ ECHO = 0.05  # a sentence that gives the leading value needs this share of the t
 WORDED_ECHO = 0.75  # the same for names and other words, small counts and months, which agree by chance more often
 SMALL_COUNT = 100
 RIVAL = 0.6  # a sentence that gives another value needs this share of the leader's score to dispute it
-RIVAL_COUNT = 0.85  # the same for a count that is told in fewer of the question's words
+RIVAL_COUNT = 0.85  # the same for a count of which the sentence tells nothing else that is asked
 AGREEING = 0.12  # what each further source adds to the summed scores of a value
 NEXT = 0.5  # the same for a further sentence of a description, a reason or a list
 SENTENCE = 3  # words; what is shorter says nothing beside another sentence: "Service."
@@ -170,7 +170,8 @@ def _is_rival(asked: Asked, group: Sequence[_Valued], lead: Sequence[_Valued]) -
     count = _is_count(group[0].value)
     if count and _told_apart(group[0].value, lead):
         return False
-    needed = RIVAL_COUNT if count and not (told and beyond) else RIVAL
+    shares = any(beyond & _shared_words(asked, v) for v in group)
+    needed = RIVAL_COUNT if count and not shares else RIVAL
     if group[0].saying.evidence.score >= needed * max(v.saying.evidence.score for v in lead):
         return True
     words, own = (max((_shared_words(asked, v) for v in side), key=len) for side in (lead, group))
