@@ -42,6 +42,7 @@ IS_ROLE = re.compile(
 )
 NUMBERED = re.compile(r"\b(?P<name>[A-Z]\w+) (?:\d+(?:\.\d+)?|[A-Z])\b|\b(?P<code>[A-Z]{1,4}-?)\d+\b")
 JOINT = re.compile(r";|, |\b(?:but|while|whereas)\b")
+OPEN_YEAR = re.compile(rf"\b(?:after|before|since|until|till|from) (?:\w+ )?{YEAR.pattern}", re.IGNORECASE)
 VERSION = re.compile(r"\b(?:version |release |v)(\d+(?:\.\d+)+)", re.IGNORECASE)
 DONE = re.compile(
     r"\b(?:already|completed?|signed|sealed|finali[sz]ed|closed|finished|settled|official)\b", re.IGNORECASE
@@ -124,10 +125,11 @@ def speaks_of_another(asked: Asked, text: str) -> bool:
     if others and quarters and others.isdisjoint(quarters):
         return True
     named = not set(asked.years).isdisjoint(YEAR.findall(text))
-    if asked.years and years and not named and years.isdisjoint(map(int, asked.years)):
+    exact = asked.years and not OPEN_YEAR.search(asked.question)
+    if exact and years and not named and years.isdisjoint(map(int, asked.years)):
         return True
     another_name = _other_number_of_a_name(asked.question, text) or _other_version(asked.question, text)
-    return another_name or _in_another_year(asked, text)
+    return another_name or (bool(exact) and _in_another_year(asked, text))
 
 
 def _in_another_year(asked: Asked, text: str) -> bool:

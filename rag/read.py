@@ -146,9 +146,7 @@ class EvidenceReader:
             # A sentence that names another year or number speaks of what was asked all the same: it denies it.
             held = _concepts([*WORD.findall(text), *told_otherwise(asked.question, text)])
             held |= named & _concepts(WORD.findall(hit.title or ""))  # the title says of whom the sentence speaks
-            lacking = weights.keys() - held
-            if speaks_of_another(asked, text):
-                lacking = {word for word in lacking if len(word) > 1 and not any(map(str.isdigit, word))}
+            lacking = weights.keys() - held if not speaks_of_another(asked, text) else ()
             missing = sum(weights[word] for word in lacking)
             # What the verifier half supports and half contradicts is no more certain than what it finds neutral.
             sure = 1.0 - support.neither if by_rule else abs(support.supported - support.contradicted)
