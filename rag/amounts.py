@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from rag.questions import WORD, Asked, concept, counted, plain_words, stem
 from rag.records import Evidence, Sentence
@@ -14,6 +15,7 @@ from rag.values import Figure, agree, clause_of, figures, moment
 OTHER_MOOD = 0.5
 DOUBT = 0.25  # what the odds of a doubtful sentence are worth: one that tells of another office, or the like
 NEAR_BEST = 0.5  # a sentence that holds what is asked of the counted needs this share of the best score
+HOW_MANY_OF = re.compile(r"\bhow many (\w+)", re.IGNORECASE)
 HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
 PERCENTAGE = re.compile(r"\b(?:percent(?:age)?|per cent|what (?:share|part|proportion))\b", re.IGNORECASE)
 MONEY = re.compile(
@@ -132,12 +134,20 @@ def _figure_read(evidence: Evidence, told: Sequence[Figure]) -> Figure | None:
 def unit_fits(question: str, unit: str) -> bool:
     """Whether a figure of a unit, "" for a count, may be what a question asks for."""
     if HOW_MANY.search(question):
-        return unit == ""
+        return unit == _counted_unit(question)
     if PERCENTAGE.search(question):
         return unit == "%"
     if units := next((units for asked, units in MEASURED if asked.search(question)), None):
         return unit in units
     return unit not in NO_MONEY or not MONEY.search(question) or TIME.search(question) is not None
+
+
+@lru_cache(maxsize=256)
+def _counted_unit(question: str) -> str:
+    """The unit of what "How many ..." counts, "" for what is none: days are measured, people are not."""
+    noun = HOW_MANY_OF.search(question)
+    told = figures(f"2 {noun[1]}") if noun else []
+    return told[0].unit if told else ""
 
 
 def beside_the_question(asked: Asked, text: str, sentence: Sentence, place: tuple[int, int]) -> bool:

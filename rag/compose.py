@@ -11,7 +11,7 @@ from rag.cite import Draft, DraftPosition, Part, Quote
 from rag.questions import WORD, Asked, concept
 from rag.records import Claim, Evidence
 from rag.values import agree, figures, holds
-from rag.weigh import Judgement, Saying, Stand
+from rag.weigh import Judgement, Saying, Stand, alike
 
 LONGEST_LIST = 8  # items; of a longer list only the item itself is quoted
 BULLET = re.compile(r"^\s*(?:[-*•◦‣▪–]|\d+[.)]|[a-z]\))\s+")
@@ -23,7 +23,7 @@ def compose(judgement: Judgement, max_sentences: int) -> list[Draft]:
     """The sentences of the answer to one question, each with the quotes that bear it."""
     stands = judgement.stands
     if judgement.outcome == "disputed":
-        return [_who_says(stand, names_of(stands)) for stand in stands]
+        return _sides(stands)
     if judgement.holds is not None:
         return _yes_or_no(judgement, max_sentences)
     if not stands:
@@ -34,7 +34,10 @@ def compose(judgement: Judgement, max_sentences: int) -> list[Draft]:
 
 
 def positions(asked: Asked, judgement: Judgement) -> list[DraftPosition]:
-    """The values that the sources give, where the question asks for a single one."""
+    """The values that the sources give, where the question asks for a single one, or for a yes or no in dispute."""
+    if asked.kind == "yesno" and judgement.outcome == "disputed":
+        sides = [(stand, [saying.evidence for saying in stand.sayings]) for stand in judgement.stands]
+        return [DraftPosition(_verdict(stand), tuple(map(quote, evidence))) for stand, evidence in sides]
     if asked.kind not in ("amount", "date"):
         return []
     return [
@@ -56,8 +59,8 @@ def disputed(draft: Draft, judgements: Sequence[Judgement]) -> Draft:
 
 def left_out(judgement: Judgement, texts: Sequence[str]) -> list[Draft]:
     """The positions of a dispute that sentences already said do not state."""
-    names = names_of(judgement.stands)
-    return [_who_says(s, names) for s in judgement.stands if not any(_states(text, s) for text in texts)]
+    sides = zip(judgement.stands, _sides(judgement.stands), strict=True)
+    return [side for stand, side in sides if not any(_states(text, stand) for text in texts)]
 
 
 def speaks_to(asked: Asked, claims: Sequence[Claim]) -> bool:
@@ -112,8 +115,28 @@ def names_of(stands: Sequence[Stand]) -> dict[str, str]:
     return {source: name if taken.count(name) == 1 else whole[source] for source, name in brief.items()}
 
 
+def _sides(stands: Sequence[Stand]) -> list[Draft]:
+    """Who says what in a dispute, a sentence a stand."""
+    names = names_of(stands)
+    return [(_who_says if stand.best.value is not None else _who_affirms)(stand, names) for stand in stands]
+
+
+def _who_affirms(stand: Stand, names: dict[str, str]) -> Draft:
+    """ "No according to 2024: Dogs are not allowed." """
+    who = _enumerated([names[saying.source] for saying in stand.sayings])
+    text = shown(_words(quote(stand.best.evidence)))
+    quotes = tuple(quote(saying.evidence) for saying in stand.sayings)
+    return Draft((Part(f"{_verdict(stand)} according to {who}: {text}", quotes),), "disputed")
+
+
+def _verdict(stand: Stand) -> str:
+    return "No" if stand.best.evidence.contradicts else "Yes"
+
+
 def _states(text: str, stand: Stand) -> bool:
-    """Whether a sentence gives the value of a stand, as it is written or by a figure that agrees."""
+    """Whether a sentence gives the value of a stand, as it is written or by a figure that agrees, or says the same."""
+    if stand.best.value is None:
+        return alike(text, stand.best.evidence.text)
     values = [saying.value for saying in stand.sayings if saying.value]
     told = figures(text)
     return any(

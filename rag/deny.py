@@ -21,7 +21,9 @@ FIGURES_ASKED = 8
 NEGATION_REACH = 4
 # "It has not said whether it will appeal": neither that it will nor that it will not
 UNSAID = re.compile(
-    rf"(?:{NEGATION.pattern}|\b(?:declin|refus)(?:es?|ed|ing) to|\b(?:yet to|unclear|unknown|open|unsure)\b)"
+    rf"\b(?:nothing|no decision) (?:has|have|had|is|was) (?:yet )?(?:been )?(?:decided|settled|made|taken)\b"
+    r"|\b(?:ask|wonder|discuss|debat|consider|examin)\w* (?:[\w’']+ ){0,3}?(?:whether|if)\b[^,;:]*$"
+    rf"|(?:{NEGATION.pattern}|\b(?:declin|refus)(?:es?|ed|ing) to|\b(?:yet to|unclear|unknown|open|unsure)\b)"
     r"(?: [\w’']+){0,3} (?:whether|if)\b|\bwhether\b[^.]*\b(?:unclear|unknown|uncertain|undecided|open)\b",
     re.IGNORECASE,
 )

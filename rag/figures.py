@@ -326,8 +326,8 @@ def _higher(text: str, lower: _Number, kind: str | None) -> _Number | None:
     if lower.unit and not higher.unit:
         higher = replace(higher, unit=lower.unit, worth=lower.worth)
     full = _completed(lower, higher)
-    elided = (full.scale, full.unit) != (lower.scale, lower.unit)
-    if kind != "between" and not elided and _CHANGE().search(text, max(0, lower.start - 80), lower.start):
+    changing = full.scale == lower.scale and _CHANGE().search(text, max(0, lower.start - 80), lower.start)
+    if kind != "between" and changing:
         return None
     return higher if full.unit == higher.unit and full.value < higher.value else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -30,11 +31,13 @@ WORDED_ECHO = 0.75  # the same for names and other words, small counts and month
 SMALL_COUNT = 100
 RIVAL = 0.6  # a sentence that gives another value needs this share of the leader's score to dispute it
 RIVAL_COUNT = 0.85  # the same for a count of which the sentence tells nothing else that is asked
+OTHER_VERDICT = 0.7  # the same for a sentence that answers "no" where the best one answers "yes"
 AGREEING = 0.12  # what each further source adds to the summed scores of a value
 NEXT = 0.5  # the same for a further sentence of a description, a reason or a list
 SENTENCE = 3  # words; what is shorter says nothing beside another sentence: "Service."
 SAME_WORDS = 0.75  # sentences that share more of their words say the same
 VALUE_WORDS = 8  # answering words that are more than so many are no value but a description
+PERMISSION = re.compile(r"\b(?:may|can|must) (?:i|we|you|one|the|an?|\w+s)\b", re.IGNORECASE)
 SINGLE = ("amount", "date", "name", "place", "text")  # the kinds of question that may have a single value
 
 
@@ -86,7 +89,7 @@ def weigh(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> Judge
         reason: Reason = "no_passage_answers" if evidence else "nothing_retrieved"
         return Judgement("not_in_sources", (), 1.0 - top, reason)
     if asked.kind == "yesno":
-        return _yes_or_no(evidence, threshold)
+        return _yes_or_no(asked, evidence, threshold)
     if asked.kind in SINGLE and (asked.kind != "text" or _valued(asked, evidence[0])):
         stands = _by_value(asked, evidence, threshold)
         if stands:
@@ -129,7 +132,7 @@ def _by_value(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> t
     told = (_valued(asked, e) for e in evidence if e.score >= threshold * ECHO)
     valued = [v for v in told if v is not None and v.saying.evidence.score >= threshold * _echo(v.value)]
     strong = [v for v in valued if v.saying.evidence.score >= threshold]
-    if not strong:
+    if not strong or strong[0].saying.evidence.score < RIVAL * evidence[0].score:
         return ()
     kept = _same_question(asked, strong[0], _of_the_topic(asked, strong[0], valued))
     groups: list[list[_Valued]] = []
@@ -255,6 +258,9 @@ def _same_question(asked: Asked, first: _Valued, valued: Sequence[_Valued]) -> l
     """Those that speak of the same quantity, unit and moment as what is asked."""
     if not isinstance(first.value, Figure):
         return list(valued)
+    permission = PERMISSION.search(asked.question)  # "may" tells of no plan there
+    if permission:
+        valued = [replace(v, prospective=first.prospective) for v in valued]
     lead = next((v for v in valued if v.prospective == asked.prospective), first)
     if lead.saying.evidence.score < RIVAL * first.saying.evidence.score:
         lead = first
@@ -265,6 +271,8 @@ def _same_question(asked: Asked, first: _Valued, valued: Sequence[_Valued]) -> l
         if not isinstance(value, Figure) or not isinstance(lead.value, Figure) or value.unit != lead.value.unit:
             continue
         other = moment(candidate.saying.evidence.text, value)
+        if permission and when is not None:
+            other = replace(other, prospective=when.prospective)
         agreeing = agree(value, lead.value)
         if agreeing or (candidate.prospective == lead.prospective and when is not None and same_moment(other, when)):
             kept.append(candidate)
@@ -298,8 +306,12 @@ def _weight(group: Sequence[_Valued]) -> float:
 
 def _shared_words(asked: Asked, valued: _Valued) -> set[str]:
     """What a sentence holds of the question's words, names aside."""
+    return _words_in(asked, valued.saying.evidence)
+
+
+def _words_in(asked: Asked, evidence: Evidence) -> set[str]:
     own = {concept(word) for word in plain_words(asked)}
-    return own & {concept(word) for word in WORD.findall(valued.saying.evidence.text)}
+    return own & {concept(word) for word in WORD.findall(evidence.text)}
 
 
 def _contradicts(group: Sequence[_Valued], lead: Sequence[_Valued]) -> bool:
@@ -334,15 +346,21 @@ def alike(one: str, other: str) -> bool:
 # ---- yes or no ---------------------------------------------------------------------------------
 
 
-def _yes_or_no(evidence: Sequence[Evidence], threshold: float) -> Judgement:
-    """Whether the best sentences bear or deny what is asked; those that say otherwise than the best are left out.
+def _yes_or_no(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> Judgement:
+    """Whether the best sentences bear or deny what is asked.
 
-    Behind the best one follows who denies it in the next sentence of its source.
+    Another source that says otherwise about as surely, and in the same of the question's words, disputes it; other
+    sentences are left out. Behind the best one follows who denies it in the next sentence of its source.
     """
     strong = [e for e in evidence if e.score >= threshold]
     denies = strong[0].contradicts
     agreeing = [e for e in strong if e.contradicts == denies]
     first, *rest = _by_words(agreeing, threshold)
+    told = {saying.source for saying in first.sayings}
+    others = (e for e in strong if e.contradicts != denies and e.hit.passage.source not in told)
+    other = next((e for e in others if e.score >= OTHER_VERDICT * strong[0].score), None)
+    if other is not None and _words_in(asked, strong[0]) <= _words_in(asked, other):
+        return Judgement("disputed", (first, Stand((Saying(other),))), _confidence(first), holds=not denies)
     denial = _denial(first.best.evidence)
     stands = (first, *([Stand((Saying(denial),))] if denial else []), *rest)
     return Judgement("answered", stands, _confidence(first), holds=not denies)

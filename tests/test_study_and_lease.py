@@ -221,6 +221,8 @@ def test_what_speaks_of_another(question: str, text: str, so: bool) -> None:
         ("It will not be known for weeks whether it held.", False),
         ("Norwind will not appeal.", False),
         ("The council asked whether it would appeal, and it will.", False),
+        ("The council asked whether it would appeal.", True),
+        ("They would like to sell it; nothing has been decided.", True),
     ],
 )
 def test_what_is_left_unsaid_neither_bears_nor_denies(text: str, so: bool) -> None:
