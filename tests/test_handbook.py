@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from rag.answering import Answerer
+from rag.backends.offline import Scripted
+from rag.check import Checker
+from rag.generate import Generator
+from rag.records import Message
 from tests.conftest import answering_over
+from tests.test_answering import check_laws
 
 TEXTS = {
     "handbook_2024.md": """# Employee handbook, Tarn Software, edition of January 2024
@@ -112,6 +118,7 @@ def test_what_has_been_changed_is_a_dispute_of_the_old_and_the_new(
 
 def test_a_dispute_over_yes_or_no_says_who_says_what(answerer: Answerer) -> None:
     answer = answerer.ask("Can I work from abroad?")
+    check_laws(answer, answerer)
     assert answer.text == (
         "No according to handbook_2024: Working from abroad is not permitted [1]. "
         "Yes according to update_2025: Working from abroad is allowed for up to 20 days a year within the EU, with the "
@@ -119,6 +126,22 @@ def test_a_dispute_over_yes_or_no_says_who_says_what(answerer: Answerer) -> None
     )
     assert [claim.verdict for claim in answer.claims] == ["disputed", "disputed"]
     assert [(position.value, position.citations) for position in answer.positions] == [("No", (1,)), ("Yes", (2,))]
+
+
+def test_a_model_that_gives_one_side_is_joined_by_the_other(answerer: Answerer) -> None:
+    class OneSided(Scripted):
+        def reply(self, messages: Sequence[Message]) -> str:
+            line = re.search(r"^(\d+\.\d+) Working from abroad is not permitted", messages[1].text, re.MULTILINE)
+            return f"Working from abroad is not permitted [{line[1] if line else ''}]."
+
+    model = OneSided("")
+    spoken = answerer.with_model(Generator(model, Checker(answerer.verifier), max_tokens=200, history=500, flag=False))
+    answer = spoken.ask("Can I work from abroad?")
+    check_laws(answer, spoken)
+    assert answer.outcome == "disputed"
+    said, added = answer.claims
+    assert said.text == "Working from abroad is not permitted."
+    assert added.text.startswith("Yes according to update_2025: Working from abroad is allowed")
 
 
 @pytest.mark.parametrize(
