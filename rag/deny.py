@@ -35,6 +35,12 @@ CONTESTED = re.compile(
     r"|\bcall(?:s|ed) (?:it|this|that|the \w+) (?:false|untrue|wrong|nonsense)\b",
     re.IGNORECASE,
 )
+# "It does not" behind what somebody says: so it is not.
+NOT_SO = re.compile(
+    r"(?:it|this|that|they|these|he|she) (?:is|are|was|were|does|do|did|has|have|had|will|can|could)(?: not|n['’]t)"
+    r"(?=\s*(?:[.,:;!—–-]|$))|(?:it|this|that) (?:is|was) (?:wrong|false|untrue|not true|incorrect)\b",
+    re.IGNORECASE,
+)
 # "a parking space does not."
 DOES_NOT = re.compile(
     r"\b(?:do|does|did|is|are|was|were|has|have|can|may|will)(?: not|n['’]t)(?=\s*(?:[.,;!]|$))", re.I
@@ -112,6 +118,11 @@ def leaves_permission_open(question: str, text: str) -> bool:
 def contests(text: str) -> bool:
     """Whether a sentence says that somebody denies what was said before it."""
     return CONTESTED.search(text) is not None
+
+
+def takes_back(text: str) -> bool:
+    """Whether a sentence says that what the one before it says is not so."""
+    return NOT_SO.match(text) is not None
 
 
 def leaves_unsaid(text: str) -> bool:

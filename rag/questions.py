@@ -227,7 +227,7 @@ defence defense military army
 label labelling labeling annotate annotation
 customer client
 firm company startup
-allow permit permission
+allow permit permission welcome
 own owner owned belong
 child children
 person people

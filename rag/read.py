@@ -21,6 +21,7 @@ from rag.questions import (
     plain_words,
     premise,
     stem,
+    stems,
 )
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
 from rag.relations import deals_with_the_office, gives_no_reason, lacks_the_office, spelt_out, tells_of_another
@@ -41,6 +42,7 @@ IN_ONE_WORD = re.compile(r"(?:[.@/_][^\W_]+)+")
 SHORTENED = re.compile(r"(?<![a-z])(?:[ap]\.m|Inc|Ltd|Corp|Jr|Sr)\.$")  # whose full stop belongs to it
 IN_BRACKETS = re.compile(r" \([^()]*\)(?=\?*$)")  # the topic behind a follow-up, which is no part of a claim
 HOW_OR_WHAT_DID = re.compile(r"^\W*(?:how|what (?:did|do|does|caused|made|happened))\b", re.IGNORECASE)
+CLAUSE_END = re.compile(r"[;,:] |\b(?:and|but|while)\b")
 EDGES = " \t\n,;:—–-("
 
 
@@ -188,7 +190,7 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
             told = [(span, place) for span, place in told if not beside_the_question(asked, text, sentence, place)]
         fitting = [(span, (start, end)) for span, (start, end) in told if _fits(asked, sentence, text, start, end)]
         if told:
-            span, place = (fitting or told)[0]
+            span, place = _of_the_clause(asked, sentence, text, fitting or told)
             features = _features(asked, hit, span, text, bool(fitting))
             acting = doer(asked, text, (place[0] - sentence.start, place[1] - sentence.start))
             if acting:
@@ -200,6 +202,26 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
                 or (asks_for_a_name(asked) and not fitting)
             )
             yield Found(hit, sentence, place, features, acting is None or another)
+
+
+def _of_the_clause(
+    asked: Asked, sentence: Sentence, text: str, told: Sequence[tuple[AnswerSpan, tuple[int, int]]]
+) -> tuple[AnswerSpan, tuple[int, int]]:
+    """The best date; another where that one's clause speaks of nothing that is asked, and the other's of all.
+
+    "Check-in is from 3 p.m., check-out until 11 a.m." says 3 p.m. of check-in.
+    """
+    words = {stem(word) for word in asked.words} & stems(text)
+    if asked.kind != "date" or not words or len(told) < 2:
+        return told[0]
+
+    def held(place: tuple[int, int]) -> int:
+        start = max((cut.end() for cut in CLAUSE_END.finditer(text, 0, place[0] - sentence.start)), default=0)
+        following = CLAUSE_END.search(text, place[1] - sentence.start)
+        return len(words & stems(text[start : following.start() if following else len(text)]))
+
+    best = next((each for each in told if held(each[1]) == len(words)), told[0])
+    return told[0] if held(told[0][1]) else best
 
 
 def windows(hit: Hit) -> list[tuple[int, int]]:
@@ -242,7 +264,8 @@ def _clipped(hit: Hit, sentence: Sentence, span: AnswerSpan, offset: int) -> tup
     words = _slice(hit, start, max(start, end))
     start += len(words) - len(words.lstrip(EDGES))
     bare = words.strip(EDGES).rstrip(".")
-    return start, start + len(bare) + (SHORTENED.search(words.strip(EDGES)) is not None)
+    whole = _slice(hit, start, min(sentence.end, start + len(bare) + 1))
+    return start, start + len(bare) + (SHORTENED.search(whole) is not None)
 
 
 def _features(asked: Asked, hit: Hit, span: AnswerSpan, text: str, fits: bool) -> Features:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rag.deny import contests
+from rag.deny import contests, takes_back
 from rag.questions import WORD, Asked, concept, counted, plain_words, stem
 from rag.records import Evidence, Outcome, Reason
 from rag.roles import WHAT_IS
@@ -352,15 +352,16 @@ def _yes_or_no(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> 
     Another source that says otherwise about as surely, and in the same of the question's words, disputes it; other
     sentences are left out. Behind the best one follows who denies it in the next sentence of its source.
     """
-    strong = [e for e in evidence if e.score >= threshold]
+    told = [e for e in evidence if e.score >= threshold]
+    strong = [_taken_back(e) or e for e in told]
     denies = strong[0].contradicts
     agreeing = [e for e in strong if e.contradicts == denies]
     first, *rest = _by_words(agreeing, threshold)
-    told = {saying.source for saying in first.sayings}
-    others = (e for e in strong if e.contradicts != denies and e.hit.passage.source not in told)
-    other = next((e for e in others if e.score >= OTHER_VERDICT * strong[0].score), None)
-    if other is not None and _words_in(asked, strong[0]) <= _words_in(asked, other):
-        return Judgement("disputed", (first, Stand((Saying(other),))), _confidence(first), holds=not denies)
+    heard = {saying.source for saying in first.sayings}
+    for e, other in zip(told, strong, strict=True):
+        rivals = other.contradicts != denies and other.hit.passage.source not in heard
+        if rivals and e.score >= OTHER_VERDICT * told[0].score and _words_in(asked, told[0]) <= _words_in(asked, e):
+            return Judgement("disputed", (first, Stand((Saying(other),))), _confidence(first), holds=not denies)
     denial = _denial(first.best.evidence)
     stands = (first, *([Stand((Saying(denial),))] if denial else []), *rest)
     return Judgement("answered", stands, _confidence(first), holds=not denies)
@@ -368,9 +369,19 @@ def _yes_or_no(asked: Asked, evidence: Sequence[Evidence], threshold: float) -> 
 
 def _denial(evidence: Evidence) -> Evidence | None:
     """The next sentence of the source where it says that somebody denies what the evidence says."""
+    following = _following(evidence)
+    return following if following and contests(following.text) else None
+
+
+def _taken_back(evidence: Evidence) -> Evidence | None:
+    """The next sentence of the source, where it says that what the evidence says is not so."""
+    following = _following(evidence)
+    if following is None or not takes_back(following.text):
+        return None
+    return replace(following, contradicts=not evidence.contradicts)
+
+
+def _following(evidence: Evidence) -> Evidence | None:
     sentences = evidence.hit.passage.sentences
     place = next(n for n, sentence in enumerate(sentences) if sentence.start == evidence.sentence.start)
-    following = sentences[place + 1] if place + 1 < len(sentences) else None
-    if following is None or not contests(evidence.hit.passage.sentence_text(following)):
-        return None
-    return replace(evidence, sentence=following, answer=None)
+    return replace(evidence, sentence=sentences[place + 1], answer=None) if place + 1 < len(sentences) else None
