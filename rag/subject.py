@@ -20,6 +20,7 @@ CALENDAR = re.compile(r"(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b|I\b")
 POINTING_BACK = re.compile(
     r"\b(?:it|its|he|his|she|her|they|their|the (?:company|firm|group|startup))\b", re.IGNORECASE
 )
+MOSTLY = 5  # a word is no name that is written small more than so many times as often
 LOOKED_UP = 100  # passages at most, where a source's hits hold none of the names
 
 
@@ -47,7 +48,7 @@ def with_names(asked: Asked, hits: Iterable[Hit]) -> Asked:
     told = Counter(name.lower() for name in NAME_INSIDE.findall(text) if name not in TITLES)
     words = dict.fromkeys(re.sub(r"['’]s$", "", word) for word in asked.words)
     plain = Counter(WORD.findall(text))
-    names = (word for word in words if told[word.lower()] >= max(1, plain[word.lower()]))
+    names = (word for word in words if MOSTLY * told[word.lower()] >= max(1, plain[word.lower()]))
     return replace(asked, names=tuple(names))
 
 
