@@ -153,5 +153,5 @@ def _counted_unit(question: str) -> str:
 def beside_the_question(asked: Asked, text: str, sentence: Sentence, place: tuple[int, int]) -> bool:
     """Whether the only figures that words of a sentence touch are ages, or count others than is asked."""
     told = [f for f in figures(text) if f.start + sentence.start < place[1] and place[0] < f.end + sentence.start]
-    others = any(counts_others(asked.question, text, figure) for figure in told)
+    others = any(counts_others(asked.question, text, figure) for figure in figures(text))
     return others or (bool(told) and all(counts_nothing_asked(text, figure) for figure in told))

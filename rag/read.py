@@ -199,7 +199,7 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
                 tells_of_another(asked.question, text)
                 or lacks_the_office(asked.question, text)
                 or tells_of_the_other(asked, text)
-                or (asks_for_a_name(asked) and not fitting)
+                or (not fitting and (asks_for_a_name(asked) or _names_the_asked(asked, _slice(hit, *place))))
             )
             yield Found(hit, sentence, place, features, acting is None or another)
 
@@ -311,6 +311,12 @@ def _fits(asked: Asked, sentence: Sentence, text: str, start: int, end: int) -> 
     # A year alone may be any number: "built in 1887" says that it is one.
     inside = [date for date in dates(text) if date.start + sentence.start < end and start < date.end + sentence.start]
     return bool(inside) or names_weekday_or_time(words)
+
+
+def _names_the_asked(asked: Asked, words: str) -> bool:
+    """Whether who is asked for is said to be who is named in the question: "Who was director before Okoye?"."""
+    named = {word for name in asked.names for word in WORD.findall(name)}
+    return asked.kind == "name" and not named.isdisjoint(WORD.findall(words))
 
 
 def _is_mere_date(asked: Asked, hit: Hit, place: tuple[int, int]) -> bool:

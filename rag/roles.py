@@ -27,7 +27,11 @@ POINTING = re.compile(rf"{SOMEBODY.pattern}|\b(?:it|its|this|that|these|those)\b
 OPENING = re.compile(r"[):;]|\b(?:and|between)\b")
 WHO_IS_ROLE = re.compile(r"^\s*who(?:['’]s| is| was) (?:the|our|my) (?P<role>\w+)\b", re.IGNORECASE)
 CLAUSE = re.compile(r"[,;:]")
-LED_UP = re.compile(r"(?:[a-z][\w-]* ){1,4}(?:is|was|are|were) (?=[A-Z])")  # "chairman is Ann Lee"
+# "chairman is Ann Lee", "finance chief Ann Lee"
+LED_UP = re.compile(
+    r"(?:[a-z][\w-]* ){1,4}(?:is|was|are|were) (?=[A-Z])"
+    r"|(?:(?!(?:of|the|and|by|in|for|an?|with|to) )[a-z][\w-]* ){1,3}(?=[A-Z][\w'’-]+(?: [A-Z][\w'’-]+)+$)"
+)
 NOBODY = frozenset("only both some many most several each every no none one two three another other others few".split())
 BETWEEN = re.compile(r"(?:\s+(?:will|would|has|had|have|can|could|may|might|to|then|also|now|later|first|\w+ly))+$")
 
@@ -40,7 +44,7 @@ def doer(asked: Asked, text: str, place: tuple[int, int]) -> tuple[int, int] | N
     the verb are cut before it. Behind an active verb stands what it is done to: there the doer is the last name before
     it, if nothing that the question says stands before it.
     """
-    if asked.kind == "name" and (led_up := LED_UP.match(text, place[0], place[1])):
+    if asked.kind == "name" and (led_up := LED_UP.match(text[: place[1]], place[0])):
         place = (led_up.end(), place[1])
     role = WHO_IS_ROLE.match(asked.question)
     if role and (held := holder(role["role"], text)):

@@ -168,7 +168,7 @@ def _is_rival(asked: Asked, group: Sequence[_Valued], lead: Sequence[_Valued]) -
     chance = asked.kind in ("name", "place") or _is_small(group[0].value)
     told = any(_as_told(asked, v, lead[0]) for v in group)
     beyond = _shared_words(asked, lead[0]) - counted(asked)
-    if chance and not told:
+    if chance and not told and not any(_counts_the_same(v.value, beyond, _shared_words(asked, v)) for v in group):
         return False
     count = _is_count(group[0].value)
     if count and _told_apart(group[0].value, lead):
@@ -180,6 +180,11 @@ def _is_rival(asked: Asked, group: Sequence[_Valued], lead: Sequence[_Valued]) -
     words, own = (max((_shared_words(asked, v) for v in side), key=len) for side in (lead, group))
     alike = len(own) >= len(words) and not (words and words.isdisjoint(own))
     return asked.kind == "amount" and bool(own - counted(asked) if count else own) and alike
+
+
+def _counts_the_same(value: Figure | Date | str, beyond: set[str], shared: set[str]) -> bool:
+    """Whether a count names nothing that it counts, and its sentence all else that is asked: "The dead rose to 17"."""
+    return isinstance(value, Figure) and not value.noun and bool(beyond) and beyond <= shared
 
 
 def _is_count(value: Figure | Date | str) -> bool:
