@@ -173,7 +173,7 @@ def _is_rival(asked: Asked, group: Sequence[_Valued], lead: Sequence[_Valued]) -
     count = _is_count(group[0].value)
     if count and _told_apart(group[0].value, lead):
         return False
-    shares = any(beyond & _shared_words(asked, v) for v in group)
+    shares = any(_shared_words(asked, v) - counted(asked) for v in group)
     needed = RIVAL_COUNT if count and not shares else RIVAL
     if group[0].saying.evidence.score >= needed * max(v.saying.evidence.score for v in lead):
         return True
