@@ -27,7 +27,7 @@ from rag.reader.export import load, mixed
 from rag.reader.export import main as write
 from rag.reader.items import Items, joined, planned
 from rag.reader.measure import auroc, token_f1
-from rag.reader.network import base_folder, batch_of, tokenizer
+from rag.reader.network import Network, base_folder, batch_of, tokenizer
 from rag.reader.train import main as train
 from rag.settings import EmbeddingSettings, Settings, load_settings
 from rag.wiring import READER_FOLDER, open_reader
@@ -182,6 +182,21 @@ def test_training_can_go_on_from_what_is_shipped(trained: Path, exported: Path) 
     network, again = load(trained / "out" / "model.pt").trained(), load(exported).trained()
     assert again.keys() == network.keys()
     assert all(torch.allclose(again[name], value, atol=2e-3, rtol=1e-3) for name, value in network.items())
+
+
+@only_in_long_runs
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+def test_a_compiled_network_is_trained_to_about_the_same(trained: Path, tmp_path: Path) -> None:
+    train(["--data", str(trained / "data"), "--out", str(tmp_path), *FEW, "--compile"])
+    as_it_is, compiled = load(trained / "out" / "model.pt").trained(), load(tmp_path / "model.pt").trained()
+    assert compiled.keys() == as_it_is.keys()
+    begun = Network().trained()
+    of_bert = [name for name in begun if name.startswith("bert.")]
+    apart, moved = (
+        torch.cat([(as_it_is[name] - other[name]).abs().flatten() for name in of_bert]).mean()
+        for other in (compiled, begun)
+    )
+    assert apart < moved / 4
 
 
 @pytest.mark.parametrize("share", some([0.25, 0.0, 1.0], 1))
