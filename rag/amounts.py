@@ -58,9 +58,10 @@ def borne_out(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:
     return _of_the_counted(asked, settled)
 
 
-def doubted(score: float) -> float:
-    """A probability whose odds are lowered for telling of another office, quantity or event, or of none."""
-    return DOUBT * score / (DOUBT * score + 1.0 - score)
+def doubted(score: float, times: int = 1) -> float:
+    """A probability whose odds are lowered as often as something speaks against it: another office, event, the like."""
+    odds = DOUBT**times
+    return odds * score / (odds * score + 1.0 - score)
 
 
 def _of_the_counted(asked: Asked, evidence: Sequence[Evidence]) -> list[Evidence]:

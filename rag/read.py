@@ -71,19 +71,19 @@ class Features:
 class Found:
     """A sentence of a hit with the reader's best words in it.
 
-    `doubtful`: it tells of another office or the like, or of what is done to whom where the doer is asked for, or its
-    passage is beside the point.
+    `doubts` counts what speaks against it: it tells of another office or the like, or of what is done to whom where the
+    doer is asked for, or its passage is beside the point.
     """
 
     hit: Hit
     sentence: Sentence
     answer: tuple[int, int]
     features: Features
-    doubtful: bool
+    doubts: int
 
     def score(self) -> float:
         """The probability that the sentence answers."""
-        return doubted(self.features.score()) if self.doubtful else self.features.score()
+        return doubted(self.features.score(), self.doubts)
 
 
 class EvidenceReader:
@@ -117,7 +117,7 @@ class EvidenceReader:
         told = [head + _slice(hit, *window) for hit, window, head in pieces]
         readings = self._reader.read(spelt_out(asked.question, told), told)
         return [
-            replace(found, doubtful=found.doubtful or (hit.passage.source, hit.passage.start) in beside)
+            replace(found, doubts=found.doubts + ((hit.passage.source, hit.passage.start) in beside))
             for (hit, (start, end), head), reading in zip(pieces, readings, strict=True)
             for found in _in_sentences(asked, hit, (start, end), reading, start - len(head))
             if not about.is_another(hit, found.sentence)
@@ -153,9 +153,11 @@ class EvidenceReader:
             # What the verifier half supports and half contradicts is no more certain than what it finds neutral.
             sure = 1.0 - support.neither if by_rule else abs(support.supported - support.contradicted)
             score = sure * (1.0 - missing / sum(weights.values()) if weights else 1.0)
-            elsewhere = tells_of_another(asked.question, text) or (hit.passage.source, hit.passage.start) in beside
-            if elsewhere or not _related(asked, text):
-                score = doubted(score)
+            reasons = (
+                tells_of_another(asked.question, text) or (hit.passage.source, hit.passage.start) in beside,
+                not _related(asked, text),
+            )
+            score = doubted(score, sum(reasons))
             evidence.append(Evidence(hit, sentence, round(score, 6), contradicts=denied))
         return evidence
 
@@ -195,13 +197,14 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
             acting = doer(asked, text, (place[0] - sentence.start, place[1] - sentence.start))
             if acting:
                 place = (sentence.start + acting[0], sentence.start + acting[1])
-            another = (
-                tells_of_another(asked.question, text)
-                or lacks_the_office(asked.question, text)
-                or tells_of_the_other(asked, text)
-                or (not fitting and (asks_for_a_name(asked) or _names_the_asked(asked, _slice(hit, *place))))
+            reasons = (
+                acting is None,
+                tells_of_another(asked.question, text),
+                lacks_the_office(asked.question, text),
+                tells_of_the_other(asked, text),
+                not fitting and (asks_for_a_name(asked) or _names_the_asked(asked, _slice(hit, *place))),
             )
-            yield Found(hit, sentence, place, features, acting is None or another)
+            yield Found(hit, sentence, place, features, sum(reasons))
 
 
 def _of_the_clause(

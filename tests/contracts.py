@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -430,6 +431,9 @@ def readers_beside_a_writer_see_one_thing(stores: Stores) -> None:
         try:
             for weather in weathers[1:]:
                 write(weather)
+                seen = len(looks)
+                while len(looks) == seen and not any(each.done() for each in looking):
+                    time.sleep(0.01)  # so that each state is looked at, however long a look takes
         finally:
             over.set()
         for each in looking:
