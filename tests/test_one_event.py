@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from rag.answering import Answerer
 from rag.deny import contests
@@ -307,3 +309,16 @@ def test_a_denial_names_what_was_said(text: str, so: bool) -> None:
 def test_times_are_the_same_as_far_as_they_are_told(one: str, other: str, so: bool) -> None:
     assert same_time(one, other) is so
     assert same_time(other, one) is so
+
+
+MOMENTS = st.lists(
+    st.sampled_from(
+        ["Thursday", "on Fridays", "noon", "midnight", "8:15", "8 a.m.", "20:15", "7 o'clock", "rain", "24:00"]
+    )
+).map(" and ".join)
+
+
+@given(MOMENTS, MOMENTS)
+def test_whether_times_are_the_same_holds_both_ways(one: str, other: str) -> None:
+    assert same_time(one, one)
+    assert same_time(one, other) is same_time(other, one)
