@@ -10,13 +10,12 @@ from functools import lru_cache
 from rag.questions import WORD, Asked, concept, counted, plain_words, stem
 from rag.records import Evidence, Sentence
 from rag.relations import counts_nothing_asked, counts_others, tells_of_another
-from rag.values import Figure, agree, clause_of, figures, moment
+from rag.values import Figure, agree, clauses_of, figures, moment
 
 OTHER_MOOD = 0.5
 DOUBT = 0.25  # what the odds of a doubtful sentence are worth: one that tells of another office, or the like
 NEAR_BEST = 0.5  # a sentence that holds what is asked of the counted needs this share of the best score
-HOW_MANY_OF = re.compile(r"\bhow many (\w+)", re.IGNORECASE)
-HOW_MANY = re.compile(r"\bhow many\b", re.IGNORECASE)
+HOW_MANY = re.compile(r"\bhow many\b(?: (?P<noun>\w+))?", re.IGNORECASE)
 PERCENTAGE = re.compile(r"\b(?:percent(?:age)?|per cent|what (?:share|part|proportion))\b", re.IGNORECASE)
 MONEY = re.compile(
     r"^\W*how much (?:is|are|was|were)\b|\b(?:money|worth|valu\w+|revenues?|sales|costs?|prices?|invest\w*|raised?"
@@ -102,7 +101,7 @@ def _in_the_clause(asked: Asked, text: str, told: list[Figure]) -> list[Figure]:
     """
     if len(told) < 2:
         return told
-    clauses = [clause_of(text, figure) for figure in told]
+    clauses = clauses_of(text, told)
     kept = [f for f, clause in zip(told, clauses, strict=True) if not tells_of_another(asked.question, clause)] or told
     parts = [f for f, clause in zip(told, clauses, strict=True) if _is_the_part(asked, f, clause)]
     if parts and parts[0] != told[0]:
@@ -146,13 +145,14 @@ def unit_fits(question: str, unit: str) -> bool:
 @lru_cache(maxsize=256)
 def _counted_unit(question: str) -> str:
     """The unit of what "How many ..." counts, "" for what is none: days are measured, people are not."""
-    noun = HOW_MANY_OF.search(question)
-    told = figures(f"2 {noun[1]}") if noun else []
+    asked = HOW_MANY.search(question)
+    told = figures(f"2 {asked['noun']}") if asked and asked["noun"] else []
     return told[0].unit if told else ""
 
 
 def beside_the_question(asked: Asked, text: str, sentence: Sentence, place: tuple[int, int]) -> bool:
     """Whether the only figures that words of a sentence touch are ages, or count others than is asked."""
-    told = [f for f in figures(text) if f.start + sentence.start < place[1] and place[0] < f.end + sentence.start]
-    others = any(counts_others(asked.question, text, figure) for figure in figures(text))
+    all_told = figures(text)
+    told = [f for f in all_told if f.start + sentence.start < place[1] and place[0] < f.end + sentence.start]
+    others = any(counts_others(asked.question, text, figure) for figure in all_told)
     return others or (bool(told) and all(counts_nothing_asked(text, figure) for figure in told))

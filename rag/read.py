@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 
 from rag.amounts import beside_the_question, borne_out, doubted, unit_fits
-from rag.deny import denies, leaves_permission_open, leaves_unsaid, speaks_of_another, told_otherwise
+from rag.deny import JOINT, denies, leaves_permission_open, leaves_unsaid, speaks_of_another, told_otherwise
 from rag.protocols import Reader, Verifier
 from rag.questions import (
     STOP_WORDS,
@@ -40,9 +40,8 @@ VERIFIED_AT_MOST = 24  # sentences that a yes/no question is held against
 OWNED = re.compile(r"['’]s\s+")
 IN_ONE_WORD = re.compile(r"(?:[.@/_][^\W_]+)+")
 SHORTENED = re.compile(r"(?<![a-z])(?:[ap]\.m|Inc|Ltd|Corp|Jr|Sr)\.$")  # whose full stop belongs to it
-IN_BRACKETS = re.compile(r" \([^()]*\)(?=\?*$)")  # the topic behind a follow-up, which is no part of a claim
+IN_BRACKETS = re.compile(r" \((?P<words>[^()]*)\)(?=\?*$)")
 HOW_OR_WHAT_DID = re.compile(r"^\W*(?:how|what (?:did|do|does|caused|made|happened))\b", re.IGNORECASE)
-CLAUSE_END = re.compile(r"[;,:] |\b(?:and|but|while)\b")
 EDGES = " \t\n,;:—–-("
 
 
@@ -168,9 +167,17 @@ class EvidenceReader:
         texts = {key: hit.passage.sentence_text(sentence) for key, (hit, sentence) in places.items()}
         shared = {key: len(words & _concepts(WORD.findall(text))) for key, text in texts.items()}
         keys = sorted(places, key=lambda key: (-shared[key], key))[:VERIFIED_AT_MOST]
-        claim = IN_BRACKETS.sub("", asked.question)
+        claim = _without_the_topic(asked.question)
         supports = self._verifier.verify([(claim, texts[key]) for key in keys])
         return [(places[key], support) for key, support in zip(keys, supports, strict=True)]
+
+
+def _without_the_topic(question: str) -> str:
+    """A question without the topic that stands behind a follow-up; "(on the balcony)" is a part of what is asked."""
+    behind = IN_BRACKETS.search(question)
+    words = WORD.findall(behind["words"]) if behind else []
+    told = any(word.lower() in STOP_WORDS or word[0].isdigit() for word in words)
+    return question if behind is None or told else question[: behind.start()] + question[behind.end() :]
 
 
 def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Reading, offset: int) -> Iterable[Found]:
@@ -219,8 +226,8 @@ def _of_the_clause(
         return told[0]
 
     def held(place: tuple[int, int]) -> int:
-        start = max((cut.end() for cut in CLAUSE_END.finditer(text, 0, place[0] - sentence.start)), default=0)
-        following = CLAUSE_END.search(text, place[1] - sentence.start)
+        start = max((cut.end() for cut in JOINT.finditer(text, 0, place[0] - sentence.start)), default=0)
+        following = JOINT.search(text, place[1] - sentence.start)
         return len(words & stems(text[start : following.start() if following else len(text)]))
 
     best = next((each for each in told if held(each[1]) == len(words)), told[0])
@@ -325,13 +332,12 @@ def _names_the_asked(asked: Asked, words: str) -> bool:
 def _is_mere_date(asked: Asked, hit: Hit, place: tuple[int, int]) -> bool:
     """Whether words are nothing but a date where none is asked for: "1961" does not say how somebody died.
 
-    Measured on SQuAD 1.1's training articles: of 19,000 answers to such questions 6 are.
+    Measured on SQuAD 1.1's training articles: of 24,403 answers to such questions 6 are.
     """
-    if asked.kind == "text" and not HOW_OR_WHAT_DID.match(asked.question):
+    if asked.kind in ("date", "amount") or (asked.kind == "text" and not HOW_OR_WHAT_DID.match(asked.question)):
         return False
     words = _slice(hit, *place)
-    whole = any(words[: date.start] + words[date.end :] == "" for date in dates(words))
-    return whole and asked.kind not in ("date", "amount", "yesno")
+    return any((date.start, date.end) == (0, len(words)) for date in dates(words))
 
 
 def _names_somebody_new(asked: Asked, words: str) -> bool:

@@ -129,9 +129,8 @@ AGED = re.compile(
 )
 
 
-# Who asks for these is not answered by a number of others.
-SOME_PEOPLE = {"child": "children|kids", "woman": "women|girls", "man": "men|boys", "adult": "adults", "crew": "crew"}
-PEOPLE = {*SOME_PEOPLE, *"person passenger resident visitor employee worker student guest".split()}
+ASKED_PEOPLE = {"child": "children|kids", "woman": "women|girls", "man": "men|boys", "adult": "adults", "crew": "crew"}
+PEOPLE = {*ASKED_PEOPLE, *"person passenger resident visitor employee worker student guest".split()}
 CAUSAL = re.compile(
     r"\b(?:because|due|caus\w+|since|led|lead\w*|reason\w*|in order|so that|result\w*|owing|therefore|thus|hence"
     r"|to \w+|fail\w*|thanks|prompt\w*|fear\w*|want\w*|hop\w+|after|enabl\w*|allow\w*|mak\w+|made|motivat\w*"
@@ -154,7 +153,7 @@ def gives_no_reason(asked: Asked, text: str) -> bool:
 
 def counts_others(question: str, text: str, figure: Figure) -> bool:
     """Whether a figure counts others than the children, say, that a question asks for and a text does not name."""
-    for noun, names in SOME_PEOPLE.items():
+    for noun, names in ASKED_PEOPLE.items():
         if _words(f"how many (?:{names})").search(question):
             return figure.noun in PEOPLE - {noun} and not _words(names).search(text)
     return False

@@ -16,7 +16,7 @@ __all__ = [
     "Figure",
     "Moment",
     "agree",
-    "clause_of",
+    "clauses_of",
     "dates",
     "figures",
     "groups",
@@ -160,10 +160,10 @@ def moment(text: str, figure: Figure, published: str | None = None) -> Moment:
     return Moment(resolved(date, published) if date else None, _is_prospective(sentence, here, own))
 
 
-def clause_of(sentence: str, figure: Figure) -> str:
-    """The clause of a sentence in which one of its figures stands."""
-    own = _own(_clauses(sentence, figures(sentence), dates(sentence)), figure)
-    return sentence[own.start : own.stop]
+def clauses_of(sentence: str, told: Sequence[Figure]) -> list[str]:
+    """For each of some figures of a sentence the clause in which it stands."""
+    clauses = _clauses(sentence, figures(sentence), dates(sentence))
+    return [sentence[own.start : own.stop] for own in (_own(clauses, figure) for figure in told)]
 
 
 def same_moment(a: Moment, b: Moment) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from rag.dates import Date, dates, resolved, same_date, share_a_part
+from rag.dates import Date, dates, resolved, same_date, same_time, share_a_part
 
 
 @pytest.mark.parametrize(
@@ -116,3 +118,34 @@ def test_a_relative_date_is_resolved_from_the_day_of_writing(
 ) -> None:
     (date,) = dates(text)
     assert resolved(date, published).year == year
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "so"),
+    [
+        ("6:07 a.m.", "Thursday morning", True),
+        ("6 a.m. on Thursday", "6:07 a.m.", True),
+        ("19:00", "7 p.m.", True),
+        ("8:15", "8:15 p.m.", True),
+        ("7 a.m.", "7 p.m.", False),
+        ("8:15", "8:20", False),
+        ("Friday", "Thursday", False),
+        ("midnight", "noon", False),
+    ],
+)
+def test_times_are_the_same_as_far_as_they_are_told(one: str, other: str, so: bool) -> None:
+    assert same_time(one, other) is so
+    assert same_time(other, one) is so
+
+
+MOMENTS = st.lists(
+    st.sampled_from(
+        ["Thursday", "on Fridays", "noon", "midnight", "8:15", "8 a.m.", "20:15", "7 o'clock", "rain", "24:00"]
+    )
+).map(" and ".join)
+
+
+@given(MOMENTS, MOMENTS)
+def test_whether_times_are_the_same_holds_both_ways(one: str, other: str) -> None:
+    assert same_time(one, one)
+    assert same_time(one, other) is same_time(other, one)

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rag.answering import Answerer
 from rag.deny import contests
 from rag.questions import analyse
 from rag.records import Turn
 from rag.relations import gives_no_reason
-from rag.values import same_time
 from tests.conftest import answering_over
 
 TEXTS = {
@@ -291,34 +288,3 @@ def test_a_reason_is_told_of_in_two_words_of_the_question_or_as_a_cause(text: st
 )
 def test_a_denial_names_what_was_said(text: str, so: bool) -> None:
     assert contests(text) is so
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "so"),
-    [
-        ("6:07 a.m.", "Thursday morning", True),
-        ("6 a.m. on Thursday", "6:07 a.m.", True),
-        ("19:00", "7 p.m.", True),
-        ("8:15", "8:15 p.m.", True),
-        ("7 a.m.", "7 p.m.", False),
-        ("8:15", "8:20", False),
-        ("Friday", "Thursday", False),
-        ("midnight", "noon", False),
-    ],
-)
-def test_times_are_the_same_as_far_as_they_are_told(one: str, other: str, so: bool) -> None:
-    assert same_time(one, other) is so
-    assert same_time(other, one) is so
-
-
-MOMENTS = st.lists(
-    st.sampled_from(
-        ["Thursday", "on Fridays", "noon", "midnight", "8:15", "8 a.m.", "20:15", "7 o'clock", "rain", "24:00"]
-    )
-).map(" and ".join)
-
-
-@given(MOMENTS, MOMENTS)
-def test_whether_times_are_the_same_holds_both_ways(one: str, other: str) -> None:
-    assert same_time(one, one)
-    assert same_time(one, other) is same_time(other, one)
