@@ -150,10 +150,11 @@ def test_a_kill_at_any_moment_leaves_an_index_that_opens(tmp_path: Path) -> None
         "indexer.run([Path(sys.argv[2])], lambda p: print(p.source, flush=True))\n"
     )
     moments = random.Random(11)
-    killed = 0
-    for number in range(KILLS):
+    killed, number, longest = 0, 0, 0.6
+    while killed < KILLS:
         if number % 5 == 0:
             shutil.rmtree(folder)  # begin anew now and then, so that kills meet every stage
+        number += 1
         for changed in moments.sample(range(60), 15):
             path = docs / f"{changed:02}.txt"
             path.write_text(f"{path.read_text()} Round {number}.")
@@ -162,16 +163,19 @@ def test_a_kill_at_any_moment_leaves_an_index_that_opens(tmp_path: Path) -> None
         ) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "begun\n"
-            time.sleep(moments.uniform(0, 0.6))
+            time.sleep(moments.uniform(0, longest))
             process.send_signal(signal.SIGKILL)
             reported = [line for line in process.stdout.read().splitlines() if line.endswith(".txt")]
-        killed += process.returncode == -signal.SIGKILL
+        if process.returncode == -signal.SIGKILL:
+            killed += 1
+        else:  # it ended before it was killed: on this machine the next must be sooner
+            assert process.returncode == 0
+            longest *= 0.8
         store = open_store(settings(folder))
         names = {source.name for source in store.sources()}
         assert set(reported) <= names
         for name in reported:
             assert store.source(name).text == (docs / name).read_text()
-    assert killed > KILLS // 2
     index(folder, docs)
     store = open_store(settings(folder))
     assert [source.name for source in store.sources()] == whole
