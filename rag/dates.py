@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 
 # Case-insensitive patterns match these as s, i, I and k, but no table of words knows them.
 LOOKALIKES = str.maketrans("\u017f\u0131\u0130\u212a", "siIk")
@@ -91,14 +91,15 @@ class Date:
     relative: int | None = None
 
 
-def dates(text: str) -> list[Date]:
+@lru_cache(maxsize=2048)  # of one sentence they are asked for many times
+def dates(text: str) -> tuple[Date, ...]:
     """Every date in a text, in order; where two readings overlap the earlier, then the longer one stands."""
     found = sorted(_readings(text), key=lambda date: (date.start, -date.end))
     kept: list[Date] = []
     for date in found:
         if not kept or date.start >= kept[-1].end:
             kept.append(date)
-    return kept
+    return tuple(kept)
 
 
 def names_weekday_or_time(text: str) -> bool:

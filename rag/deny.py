@@ -132,17 +132,17 @@ def leaves_unsaid(text: str) -> bool:
 
 def speaks_of_another(asked: Asked, text: str) -> bool:
     """Whether a sentence names another year, quarter, "Series F", "Llama 3" or "version 2.3" than is asked about."""
-    told = dates(text)
+    exact = bool(asked.years) and not OPEN_YEAR.search(asked.question)
+    asked_quarters = {date.quarter for date in dates(asked.question)} - {None}
+    told = dates(text) if exact or asked_quarters else ()
     years, quarters = ({getattr(date, part) for date in told} - {None} for part in ("year", "quarter"))
-    others = {date.quarter for date in dates(asked.question)} - {None}
-    if others and quarters and others.isdisjoint(quarters):
+    if asked_quarters and quarters and asked_quarters.isdisjoint(quarters):
         return True
     named = not set(asked.years).isdisjoint(YEAR.findall(text))
-    exact = asked.years and not OPEN_YEAR.search(asked.question)
     if exact and years and not named and years.isdisjoint(map(int, asked.years)):
         return True
     another_name = _other_number_of_a_name(asked.question, text) or _other_version(asked.question, text)
-    return another_name or (bool(exact) and _in_another_year(asked, text))
+    return another_name or (exact and _in_another_year(asked, text))
 
 
 def _in_another_year(asked: Asked, text: str) -> bool:

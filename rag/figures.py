@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal, cast
 
 from rag.dates import CURRENCY_CODES, LOOKALIKES, dates, lazily
@@ -207,25 +208,24 @@ class _Number:
         return Fraction(10) ** (-self.decimals or place) * self.scale * self.worth
 
 
-def figures(text: str) -> list[Figure]:
+@lru_cache(maxsize=2048)  # of one sentence they are asked for many times
+def figures(text: str) -> tuple[Figure, ...]:
     """Every figure of a text, in order; dates, versions, list marks and numbers in names are none."""
     taken = dates(text)
-    starts = [date.start for date in taken]
     plain = text.translate(LOOKALIKES)
 
     def free(start: int, end: int) -> bool:
-        before = bisect_left(starts, end)
+        before = bisect_left(taken, end, key=lambda date: date.start)
         return before == 0 or taken[before - 1].end <= start
 
-    found: list[Figure] = []
-    at = floor = 0
+    at, floor, found = 0, 0, list[Figure]()
     while candidate := _CANDIDATE().search(plain, at):
         at = candidate.end()
         figure = _figure(plain, candidate.start(), floor) if free(*candidate.span()) else None
         if figure and free(figure.start, figure.end):
             found.append(replace(figure, written=text[figure.start : figure.end]))
             at = floor = max(at, figure.end)
-    return found
+    return tuple(found)
 
 
 def _figure(text: str, at: int, floor: int) -> Figure | None:

@@ -41,7 +41,7 @@ from rag.dates import Date, dates, resolved, same_date, same_time, share_a_part
 )
 def test_a_date_is_found_with_its_exact_words(text: str, written: str, date: Date) -> None:
     start = text.index(written)
-    assert dates(text) == [replace(date, start=start, end=start + len(written))]
+    assert dates(text) == (replace(date, start=start, end=start + len(written)),)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_date_is_found_with_its_exact_words(text: str, written: str, date: Dat
     ],
 )
 def test_amounts_and_verbs_are_no_dates(text: str) -> None:
-    assert dates(text) == []
+    assert dates(text) == ()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
@@ -88,6 +89,25 @@ def test_cells_are_added_until_the_recall_is_held(vectors: np.ndarray, monkeypat
     assert sum(found) / 500 >= 0.95
     monkeypatch.setattr(dense, "RECALL", 1.1)
     assert built(scattered, exact=500).card.cells == 219  # all, and no more
+
+
+def test_a_search_runs_on_one_thread_and_leaves_the_others_to_whoever_builds(vectors: np.ndarray) -> None:
+    index = built(vectors)
+    seen: list[int] = []
+
+    class Watched:
+        """FAISS's index, which tells how many threads a search may use."""
+
+        ntotal = len(index)
+
+        def search(self, *asked: object, **how: object) -> object:
+            seen.append(faiss.omp_get_max_threads())
+            return index._index.search(*asked, **how)
+
+    faiss.omp_set_num_threads(2)
+    found = DenseIndex(Watched(), index.last_id).search(vectors[20], 3)
+    assert (seen, faiss.omp_get_max_threads()) == ([1], 2)
+    assert [i for i, _ in found] == exact(vectors, vectors[20], 3)
 
 
 def test_the_recall_measured_is_the_recall(vectors: np.ndarray) -> None:
