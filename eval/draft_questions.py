@@ -142,7 +142,7 @@ def _of_dates(found: Clause) -> Iterator[Asking]:
         (date,) = dates(found.lead)
         if date.year is not None and found.rest:
             yield Asking(f"{did}{found.rest}?", "date", found.lead, _wordings(found.lead, date))
-    if len(every) != 1 or found.lead or every[0].year is None or every[0].decade:
+    if len(every) != 1 or found.lead or every[0].year is None or every[0].years > 1:
         return
     date = every[0]
     before = re.search(r"\s*\b(?:in|on|by|since|as of|during|at)\s+$", found.rest[: date.start])

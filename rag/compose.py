@@ -38,7 +38,7 @@ def positions(asked: Asked, judgement: Judgement) -> list[DraftPosition]:
     if asked.kind == "yesno" and judgement.outcome == "disputed":
         sides = [(stand, [saying.evidence for saying in stand.sayings]) for stand in judgement.stands]
         return [DraftPosition(_verdict(stand), tuple(map(quote, evidence))) for stand, evidence in sides]
-    if asked.kind not in ("amount", "date"):
+    if asked.kind not in ("amount", "date") or not judgement.valued:
         return []
     return [
         DraftPosition(
@@ -177,7 +177,8 @@ def _yes_or_no(judgement: Judgement, max_sentences: int) -> list[Draft]:
     word = "Yes" if judgement.holds else "No"
     first, *rest = judgement.stands
     text = shown(_words(quote(first.best.evidence)))
-    opening = Draft((Part(f"{word}: {text}", tuple(quote(s.evidence) for s in first.sayings)),))
+    said = re.match(rf"{word}[,.;:–—-]", text)  # "Yes, with the Enterprise plan."
+    opening = Draft((Part(text if said else f"{word}: {text}", tuple(quote(s.evidence) for s in first.sayings)),))
     return [opening, *(_sentence(stand) for stand in rest)][:max_sentences]
 
 

@@ -33,7 +33,11 @@ _YEAR = r"(?P<year>[12][0-9]{3})(?![\w%]|[.,:][0-9])"
 _GAP = r"\s{1,3}"
 _PART = rf"(?:(?:[Ee]arly|[Mm]id|[Ll]ate)(?:-|{_GAP}))?"
 _WHEN = "in on by of since until till before after during from to through around circa for as"
-_ORDINALS = ("first", "second", "third", "fourth")
+_ORDINALS = tuple(
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth"
+    " sixteenth seventeenth eighteenth nineteenth twentieth twenty-first".split()
+)
+_ERA = r"(?P<era>BCE?|B\.C\.(?:E\.)?|AD|A\.D\.|CE|C\.E\.)(?!\w)"
 _COUNTS = "a an one two three four five six seven eight nine ten"
 
 CURRENCY_CODES = ("USD", "EUR", "GBP", "JPY", "CHF", "CNY", "RMB", "INR", "CAD", "AUD")
@@ -51,8 +55,12 @@ _PATTERNS = tuple(
         rf"(?i:(?<=\bin\s)|(?<=\blast\s)|(?<=\bthis\s)|(?<=\bnext\s)|(?<=\bsince\s)|(?<=\buntil\s)|(?<=\bby\s)"
         rf"|(?<=\bfrom\s)|(?<=\bduring\s)|(?<=\bof\s)|(?<=\bbefore\s)|(?<=\bafter\s)|\A(?=\w+\Z)){_PART}{_MONTH}",
         rf"(?<!\w)Q(?P<quarter>[1-4])(?:,?{_GAP}(?:of{_GAP})?(?:FY\s?)?{_YEAR})?(?!\w)",
-        rf"(?i:(?<!\w)(?:the\s)?(?P<ordinal>{'|'.join(_ORDINALS)})[\s-]quarter(?!\w)(?:{_GAP}(?:of{_GAP})?{_YEAR})?)",
+        rf"(?i:(?<!\w)(?:the\s)?(?P<ordinal>{'|'.join(_ORDINALS[:4])})[\s-]quarter(?!\w)(?:{_GAP}(?:of{_GAP})?{_YEAR})?)",
         r"(?i:(?<!\w)(?:the\s)?)(?<![\w$€£.,/])(?P<decade>[12][0-9]{2}0)['’]?s(?!\w)",
+        rf"(?i:(?<!\w)(?:the{_GAP})?{_PART}(?P<century>{'|'.join(_ORDINALS)}|[12]?[0-9](?:st|nd|rd|th))"
+        rf"(?:{_GAP}|-)centur(?:y|ies)(?!\w)(?:{_GAP}{_ERA})?)",
+        rf"(?<![\w.,])A\.?D\.?{_GAP}(?P<year>[1-9][0-9]{{0,3}})(?![\w%]|[.,:][0-9])",
+        rf"(?<![\w.,])(?P<year>[1-9][0-9]{{0,3}}){_GAP}{_ERA}",
         rf"(?i:(?<!\w)(?:FY\s?|fiscal{_GAP}(?:year{_GAP})?)){_YEAR}",
         rf"(?i:(?<!\w)(?:(?:earlier|later|early|late){_GAP})?(?P<which>this|last|next){_GAP}year(?!\w))",
         rf"(?i:(?<!\w)(?P<ago>{_COUNTS.replace(' ', '|')}|[0-9]{{1,2}}){_GAP}years?{_GAP}ago(?!\w))",
@@ -70,6 +78,11 @@ _WEEKDAY_OR_TIME = lazily(
     r"(?i:\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b)|(?<![\w:.])(?:[01]?[0-9]|2[0-4]):[0-5][0-9](?![\w:])"
     r"|(?<![\w:.])(?:1[0-2]|[1-9])(?:[:.][0-5][0-9])?\s?(?:[ap]\.?m\b|o['’]clock\b)|\b(?:noon|midnight)\b"
 )
+_SPAN_BEHIND = lazily(r"\s?[–—-]\s?[12][0-9]{3}(?!\w)")  # 1754–1763
+_SPAN_BEFORE = lazily(r"(?<!\w)[12][0-9]{3}\s?[–—-]\s?\Z")
+_TELLS_WHEN = lazily(
+    r"(?<![\w$€£¥.,])[12][0-9]{3}(?![\w%]|[.,][0-9])|\byears?\sago\b|\byr\s(?:BP|ago)\b", re.IGNORECASE
+)
 _PREPOSITION = lazily(rf"(?i:(?<!\w)(?:{_WHEN.replace(' ', '|')})\s{{1,3}}\Z)")
 
 
@@ -77,8 +90,8 @@ _PREPOSITION = lazily(rf"(?i:(?<!\w)(?:{_WHEN.replace(' ', '|')})\s{{1,3}}\Z)")
 class Date:
     """A date as far as the words `text[start:end]` give it; what they leave open is None.
 
-    `relative` is the year counted from the year of writing: -1 for "last year", 0 for "earlier this year". Of a
-    decade `year` is the first.
+    `relative` is the year counted from the year of writing: -1 for "last year", 0 for "earlier this year". `years`
+    is how many there are, of which `year` is the first: ten of a decade; before Christ they are negative.
     """
 
     start: int
@@ -87,7 +100,7 @@ class Date:
     month: int | None = None
     day: int | None = None
     quarter: int | None = None
-    decade: bool = False
+    years: int = 1
     relative: int | None = None
 
 
@@ -105,6 +118,14 @@ def dates(text: str) -> tuple[Date, ...]:
 def names_weekday_or_time(text: str) -> bool:
     """Whether a text names a day of the week or a time of day: "on Thursday", "at 8:15" and "7 p.m." say when."""
     return _WEEKDAY_OR_TIME().search(text) is not None
+
+
+def tells_when(answer: str) -> bool:
+    """Whether the answer to "When ...?" may tell it, if not for sure: "8:15", "66 million years ago", "1347".
+
+    Four digits alone may be any amount in a text; where a date is asked for they are a year.
+    """
+    return names_weekday_or_time(answer) or _TELLS_WHEN().search(answer) is not None
 
 
 def same_time(a: str, b: str) -> bool:
@@ -161,7 +182,10 @@ def _is_year(text: str, match: re.Match[str]) -> bool:
     """Whether four digits that stand alone are a year and not an amount."""
     if _MEASURED().match(text, match.end()):
         return False
-    timely = _PREPOSITION().search(text, max(0, match.start() - 12), match.start()) is not None
+    before = max(0, match.start() - 12), match.start()
+    in_brackets = text[match.start() - 1 : match.start()] + text[match.end() : match.end() + 1] == "()"
+    in_a_span = _SPAN_BEHIND().match(text, match.end()) or _SPAN_BEFORE().search(text, *before)
+    timely = in_brackets or in_a_span is not None or _PREPOSITION().search(text, *before) is not None
     if int(match["year"]) < 1900 or int(match["year"]) > 2099:
         return timely
     return timely or _COUNTED().match(text, match.end()) is None
@@ -169,7 +193,14 @@ def _is_year(text: str, match: re.Match[str]) -> bool:
 
 def _date(match: re.Match[str]) -> Date:
     parts = {name: value for name, value in match.groupdict().items() if value is not None}
-    year = parts.get("year") or parts.get("decade")
+    year, years = int(parts.get("year") or parts.get("decade") or 0) or None, 10 if "decade" in parts else 1
+    before_christ = parts.get("era", "").upper().startswith("B")
+    if year is not None and before_christ:
+        year = -year
+    if "century" in parts:
+        which = parts["century"].lower()
+        number = _ORDINALS.index(which) + 1 if which in _ORDINALS else int(which[:-2])
+        year, years = -100 * number if before_christ else 100 * (number - 1), 101  # 1900 may be of either century
     month = int(parts["number"]) if "number" in parts else None
     day = int(parts["day"]) if "day" in parts else None
     if "month" in parts:
@@ -182,11 +213,11 @@ def _date(match: re.Match[str]) -> Date:
     return Date(
         match.start(),
         match.end(),
-        int(year) if year else None,
+        year,
         month,
         day,
         quarter,
-        "decade" in parts,
+        years,
         _relative(parts),
     )
 
@@ -225,7 +256,7 @@ def _relative(parts: dict[str, str]) -> int | None:
 
 
 def _years(date: Date) -> tuple[int, int] | None:
-    return None if date.year is None else (date.year, date.year + 9 * date.decade)
+    return None if date.year is None else (date.year, date.year + date.years - 1)
 
 
 def _months(date: Date) -> tuple[int, int] | None:

@@ -24,7 +24,10 @@ UNSAID = re.compile(
     rf"\b(?:nothing|no decision) (?:has|have|had|is|was) (?:yet )?(?:been )?(?:decided|settled|made|taken)\b"
     r"|\b(?:ask|wonder|discuss|debat|consider|examin)\w* (?:[\w’']+ ){0,3}?(?:whether|if)\b[^,;:]*$"
     rf"|(?:{NEGATION.pattern}|\b(?:declin|refus)(?:es?|ed|ing) to|\b(?:yet to|unclear|unknown|open|unsure)\b)"
-    r"(?: [\w’']+){0,3} (?:whether|if)\b|\bwhether\b[^.]*\b(?:unclear|unknown|uncertain|undecided|open)\b",
+    # "Do not take it if you are ill" leaves nothing unsaid.
+    r"(?:(?: [\w’']+){0,3} whether|(?: [\w’']+){0,2} (?:say|said|tell|told|know|known|clear|sure|certain|decided?"
+    r"|disclosed?|revealed?|confirm(?:ed)?|determined?)(?: [\w’']+)? if)\b"
+    r"|\b(?:unclear|unknown|open|unsure) if\b|\bwhether\b[^.]*\b(?:unclear|unknown|uncertain|undecided|open)\b",
     re.IGNORECASE,
 )
 # "Acme denies the claim.": what has just been said stands against somebody's word.
@@ -73,7 +76,16 @@ OPPOSITES = (
     ("supports?|supported", "opposes?|opposed"),
 )
 ALLOWED = re.compile(r"\b(?:allow(?:s|ed)?|permit(?:s|ted)?|permissible)\b", re.IGNORECASE)
-FORBIDDEN = re.compile(r"\b(?:forb(?:ids?|ade|idden)|prohibit(?:s|ed)?|bans?|banned)\b", re.IGNORECASE)
+FORBIDDEN = re.compile(
+    r"\b(?:forb(?:ids?|ade|idden)|prohibit(?:s|ed)?|bans?|banned|(?:should|must) avoid|(?:should|must|to) be avoided)\b"
+    r"|^\W*avoid\b",
+    re.IGNORECASE,
+)
+RULED_ON = re.compile(
+    r"(?P<what>[^,.;:]*?)\b(?:is|are|was|were|be|been)(?: not| \w+ly)? "
+    r"(?:allowed|permitted|forbidden|prohibited|banned|avoided)\b",
+    re.IGNORECASE,
+)
 # "Can I keep a dog?" asks whether it is allowed, and "the Tenant may keep one cat" says what is.
 MAY = re.compile(r"^\W*(?:can|could|may) (?:i|we|you|one|the|an?)\b", re.IGNORECASE)
 LEAVE = re.compile(
@@ -92,7 +104,7 @@ def denies(asked: Asked, text: str) -> bool:
         or _other_figure(asked.question, text)
         or bool(DONE.search(asked.question) and OPEN.search(text))
         or (bool(PRAISE.search(asked.question)) and bool(BLAME.search(text)))
-        or _other_permission(asked.question, text)
+        or _other_permission(asked, text)
         or bool(told_otherwise(asked.question, text))
         or _held_by_another(asked, text)
         or _negated(asked, text) != bool(DENYING.search(asked.question) or INSTEAD.search(asked.question))
@@ -135,11 +147,12 @@ def speaks_of_another(asked: Asked, text: str) -> bool:
     exact = bool(asked.years) and not OPEN_YEAR.search(asked.question)
     asked_quarters = {date.quarter for date in dates(asked.question)} - {None}
     told = dates(text) if exact or asked_quarters else ()
-    years, quarters = ({getattr(date, part) for date in told} - {None} for part in ("year", "quarter"))
+    quarters = {date.quarter for date in told} - {None}
+    spans = [range(date.year, date.year + date.years) for date in told if date.year is not None]
     if asked_quarters and quarters and asked_quarters.isdisjoint(quarters):
         return True
     named = not set(asked.years).isdisjoint(YEAR.findall(text))
-    if exact and years and not named and years.isdisjoint(map(int, asked.years)):
+    if exact and spans and not named and not any(int(year) in span for year in asked.years for span in spans):
         return True
     another_name = _other_number_of_a_name(asked.question, text) or _other_version(asked.question, text)
     return another_name or (exact and _in_another_year(asked, text))
@@ -189,10 +202,17 @@ def permits(text: str) -> bool | None:
     return bool(allowed) != bool(NEGATION.search(before))
 
 
-def _other_permission(question: str, text: str) -> bool:
-    """Whether a sentence forbids what the question asks to be allowed, or allows what it asks to be forbidden."""
-    asked, told = True if MAY.search(question) else permits(question), permits(text)
-    return asked is not None and told is not None and asked != told
+def _other_permission(asked: Asked, text: str) -> bool:
+    """Whether a sentence forbids what the question asks to be allowed, or allows what it asks to be forbidden.
+
+    "Juice should be avoided" says nothing of whether one may drink alcohol.
+    """
+    wanted, told = True if MAY.search(asked.question) else permits(asked.question), permits(text)
+    if wanted is None or told is None or wanted == told:
+        return False
+    ruled = RULED_ON.search(text)
+    words = [word for word in WORD.findall(ruled["what"]) if word.lower() not in STOP_WORDS] if ruled else []
+    return not words or not set(map(concept, words)).isdisjoint(map(concept, asked.words))
 
 
 def told_otherwise(question: str, text: str) -> list[str]:

@@ -13,9 +13,9 @@ Kind = Literal["amount", "date", "name", "place", "yesno", "reason", "list", "te
 STOP_WORDS = frozenset(
     "a about actually all also am an and any are as at be because been being but by can could did do does"
     " doing for from get had has have he her him his how i if in into is it its itself just like may me"
-    " might must my of on or our out over please shall she should so some such tell than that the their"
-    " them there these they this those to us was we were what when where which who whom whose why will"
-    " with would you your know say says said many much ever".split()
+    " might must my myself of on or our out over please shall she should so some such tell than that the their"
+    " them there these they this those to us was we were what when where which while who whom whose why will"
+    " with would you your yourself know say says said many much ever".split()
 )
 
 AUXILIARIES = (

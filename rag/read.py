@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 
-from rag.amounts import beside_the_question, borne_out, doubted, unit_fits
+from rag.amounts import beside_the_question, borne_out, doubted
 from rag.deny import JOINT, denies, leaves_permission_open, leaves_unsaid, speaks_of_another, told_otherwise
+from rag.fits import fits, is_mere_date, names_the_asked
+from rag.headings import answered_at_once, asks, is_bare, question_above
 from rag.protocols import Reader, Verifier
 from rag.questions import (
     STOP_WORDS,
@@ -17,17 +19,22 @@ from rag.questions import (
     analyse,
     asks_for_a_name,
     concept,
-    names_in,
     plain_words,
     premise,
     stem,
     stems,
 )
 from rag.records import AnswerSpan, Evidence, Hit, Reading, Sentence, Support
-from rag.relations import deals_with_the_office, gives_no_reason, lacks_the_office, spelt_out, tells_of_another
-from rag.roles import WHO_IS, doer, tells_of_nobody, tells_of_the_other
+from rag.relations import (
+    deals_with_the_office,
+    gives_no_reason,
+    lacks_the_office,
+    spelt_out,
+    tells_of_another,
+    tells_of_no_victims,
+)
+from rag.roles import doer, tells_of_nobody, tells_of_the_other
 from rag.subject import Topic, beside_the_point
-from rag.values import dates, figures, names_weekday_or_time
 
 # Logistic regression on the gold questions that may be tuned on: tests/benchmarks/fit_scoring.py prints both lines.
 BIAS = -4.88
@@ -41,7 +48,6 @@ OWNED = re.compile(r"['’]s\s+")
 IN_ONE_WORD = re.compile(r"(?:[.@/_][^\W_]+)+")
 SHORTENED = re.compile(r"(?<![a-z])(?:[ap]\.m|Inc|Ltd|Corp|Jr|Sr)\.$")  # whose full stop belongs to it
 IN_BRACKETS = re.compile(r" \((?P<words>[^()]*)\)(?=\?*$)")
-HOW_OR_WHAT_DID = re.compile(r"^\W*(?:how|what (?:did|do|does|caused|made|happened))\b", re.IGNORECASE)
 EDGES = " \t\n,;:—–-("
 
 
@@ -139,22 +145,20 @@ class EvidenceReader:
         for (hit, sentence), support in self._held_against(asked, hits):
             if about.is_another(hit, sentence) or about.lacks_a_name(hit, sentence):
                 continue
-            text = hit.passage.sentence_text(sentence)
-            by_rule = denies(asked, text)
-            denied = support.contradicted > support.supported or by_rule
-            if leaves_unsaid(text) or (denied and leaves_permission_open(asked.question, text)):
+            text, above = hit.passage.sentence_text(sentence), question_above(hit, sentence)
+            stance = _stance(asked, hit, sentence, support)
+            if stance is None:
                 continue
+            sure, denied = stance
             # A sentence that names another year or number speaks of what was asked all the same: it denies it.
-            held = _concepts([*WORD.findall(text), *told_otherwise(asked.question, text)])
+            held = _concepts([*WORD.findall(f"{above} {text}"), *told_otherwise(asked.question, text)])
             held |= named & _concepts(WORD.findall(hit.title or ""))  # the title says of whom the sentence speaks
             lacking = weights.keys() - held if not speaks_of_another(asked, text) else ()
             missing = sum(weights[word] for word in lacking)
-            # What the verifier half supports and half contradicts is no more certain than what it finds neutral.
-            sure = 1.0 - support.neither if by_rule else abs(support.supported - support.contradicted)
             score = sure * (1.0 - missing / sum(weights.values()) if weights else 1.0)
             reasons = (
                 tells_of_another(asked.question, text) or (hit.passage.source, hit.passage.start) in beside,
-                not _related(asked, text),
+                not _related(asked, f"{above} {text}"),
             )
             score = doubted(score, sum(reasons))
             evidence.append(Evidence(hit, sentence, round(score, 6), contradicts=denied))
@@ -165,11 +169,31 @@ class EvidenceReader:
         words = _concepts(asked.words)
         places = {(hit.passage.source, s.start): (hit, s) for hit in reversed(hits) for s in _prose(hit)}
         texts = {key: hit.passage.sentence_text(sentence) for key, (hit, sentence) in places.items()}
-        shared = {key: len(words & _concepts(WORD.findall(text))) for key, text in texts.items()}
+        above = {key: question_above(*place) for key, place in places.items()}
+        shared = {key: len(words & _concepts(WORD.findall(f"{above[key]} {text}"))) for key, text in texts.items()}
         keys = sorted(places, key=lambda key: (-shared[key], key))[:VERIFIED_AT_MOST]
         claim = _without_the_topic(asked.question)
         supports = self._verifier.verify([(claim, texts[key]) for key in keys])
         return [(places[key], support) for key, support in zip(keys, supports, strict=True)]
+
+
+def _stance(asked: Asked, hit: Hit, sentence: Sentence, support: Support) -> tuple[float, bool] | None:
+    """How surely a sentence bears or denies what a yes/no question asks, and whether it denies; None for neither.
+
+    Below "Is there a free trial?" it does what its "Yes" or "No" says.
+    """
+    text = hit.passage.sentence_text(sentence)
+    if leaves_unsaid(text) or asks(text) or is_bare(text):
+        return None
+    said = answered_at_once(hit, sentence)
+    if said is not None:
+        return 1.0, said == denies(asked, question_above(hit, sentence))
+    by_rule = denies(asked, text)
+    denied = support.contradicted > support.supported or by_rule
+    if denied and leaves_permission_open(asked.question, text):
+        return None
+    # What the verifier half supports and half contradicts is no more certain than what it finds neutral.
+    return 1.0 - support.neither if by_rule else abs(support.supported - support.contradicted), denied
 
 
 def _without_the_topic(question: str) -> str:
@@ -189,18 +213,18 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
             continue
         if deals_with_the_office(asked.question, text) or tells_of_nobody(asked.question, text):
             continue
-        if gives_no_reason(asked, text):
+        if gives_no_reason(asked, text) or tells_of_no_victims(asked.question, f"{hit.passage.heading} {text}"):
             continue
         inside = [(span, _clipped(hit, sentence, span, offset)) for span in reading.spans]
         told = [(span, place) for span, place in inside if place[0] < place[1]]
-        if told and _is_mere_date(asked, hit, told[0][1]):
+        if told and is_mere_date(asked, _slice(hit, *told[0][1])):
             continue
         if asked.kind == "amount":
             told = [(span, place) for span, place in told if not beside_the_question(asked, text, sentence, place)]
-        fitting = [(span, (start, end)) for span, (start, end) in told if _fits(asked, sentence, text, start, end)]
+        fitting = [(span, (start, end)) for span, (start, end) in told if fits(asked, sentence, text, start, end)]
         if told:
             span, place = _of_the_clause(asked, sentence, text, fitting or told)
-            features = _features(asked, hit, span, text, bool(fitting))
+            features = _features(asked, hit, span, f"{question_above(hit, sentence)} {text}", bool(fitting))
             acting = doer(asked, text, (place[0] - sentence.start, place[1] - sentence.start))
             if acting:
                 place = (sentence.start + acting[0], sentence.start + acting[1])
@@ -209,7 +233,7 @@ def _in_sentences(asked: Asked, hit: Hit, window: tuple[int, int], reading: Read
                 tells_of_another(asked.question, text),
                 lacks_the_office(asked.question, text),
                 tells_of_the_other(asked, text),
-                not fitting and (asks_for_a_name(asked) or _names_the_asked(asked, _slice(hit, *place))),
+                not fitting and (asks_for_a_name(asked) or names_the_asked(asked, _slice(hit, *place))),
             )
             yield Found(hit, sentence, place, features, sum(reasons))
 
@@ -302,54 +326,6 @@ def _share_named(asked: Asked, text: str) -> float:
     lower = text.lower()
     held = sum(name.lower().removesuffix("s") in lower for name in asked.names)
     return held / len(asked.names) if asked.names else 1.0
-
-
-def _fits(asked: Asked, sentence: Sentence, text: str, start: int, end: int) -> bool:
-    """Whether words of a sentence are of the kind that is asked for: a figure of the right unit, a date, a name.
-
-    Measured on SQuAD 1.1's training articles: of the answers to "who" 6 % hold no name that the question lacks, of the
-    wrong words 16 to 24 %.
-    """
-    if asked.kind == "amount":
-        told = [f for f in figures(text) if f.start + sentence.start < end and start < f.end + sentence.start]
-        return any(unit_fits(asked.question, figure.unit) for figure in told)
-    words = text[start - sentence.start : end - sentence.start]
-    if asked.kind == "name":
-        return WHO_IS.match(asked.question) is not None or _names_somebody_new(asked, words)
-    if asked.kind != "date":
-        return True
-    # A year alone may be any number: "built in 1887" says that it is one.
-    inside = [date for date in dates(text) if date.start + sentence.start < end and start < date.end + sentence.start]
-    return bool(inside) or names_weekday_or_time(words)
-
-
-def _names_the_asked(asked: Asked, words: str) -> bool:
-    """Whether who is asked for is said to be who is named in the question: "Who was director before Okoye?"."""
-    named = {word for name in asked.names for word in WORD.findall(name)}
-    return asked.kind == "name" and not named.isdisjoint(WORD.findall(words))
-
-
-def _is_mere_date(asked: Asked, hit: Hit, place: tuple[int, int]) -> bool:
-    """Whether words are nothing but a date where none is asked for: "1961" does not say how somebody died.
-
-    Measured on SQuAD 1.1's training articles: of 24,403 answers to such questions 6 are.
-    """
-    if asked.kind in ("date", "amount") or (asked.kind == "text" and not HOW_OR_WHAT_DID.match(asked.question)):
-        return False
-    words = _slice(hit, *place)
-    return any((date.start, date.end) == (0, len(words)) for date in dates(words))
-
-
-def _names_somebody_new(asked: Asked, words: str) -> bool:
-    """Whether words hold a name that the question lacks: "Ann Lee" is nobody new where the question names "Lee"."""
-    known = {stem(word) for word in WORD.findall(asked.question)}
-    named = {word for name in asked.names for word in WORD.findall(name)}
-    told = (WORD.findall(name) for name in names_in(words))
-    return any(
-        name[-1] not in named and any(word.lower() not in STOP_WORDS and stem(word) not in known for word in name)
-        for name in told
-        if name
-    )
 
 
 def _strangers(asked: Asked, hits: Sequence[Hit]) -> list[str]:

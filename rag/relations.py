@@ -84,8 +84,8 @@ EVENTS: Kind = (
     ),
     (
         r"die[sd]?|dead|deaths?|passed away|killed",
-        r"kill\w*|murder\w*|assassinat\w*|execut\w*|suicide|dying|fatal\w*|casualt\w*|perish\w*|lost|shot|"
-        r"drown\w*|buried|funeral",
+        r"kill\w*|murder\w*|assassinat\w*|execut\w*|suicide|dying|fatal\w*|casualt\w*|perish\w*|lost|loss(?:es)?|"
+        r"lives|lifetime|posthumous\w*|extinct\w*|shot|drown\w*|buried|funeral",
     ),
     (r"injur(?:ed|ies|y)|hurt|wounded", r"casualt\w*|injur\w*|hospital\w*|harm\w*|wound\w*|burn\w*|broke\w*"),
     (r"missing|disappeared", r"lost|unaccounted|search\w*|vanish\w*|disappear\w*|not found"),
@@ -99,6 +99,7 @@ EVENTS: Kind = (
         r"work\w*|start\w*",
     ),
 )
+BEFALLING = tuple(kind for kind in EVENTS if re.match(r"die|injur|missing|arrested", kind[0]))
 ABBREVIATED = {
     "CEO": "chief executive",
     "CFO": "chief financial officer",
@@ -162,6 +163,18 @@ def counts_others(question: str, text: str, figure: Figure) -> bool:
 def tells_of_another(question: str, text: str) -> bool:
     """Whether a text names an office, a quantity or an event like the one that a question asks about, and not that."""
     return any(not own.search(text) and names.search(text) for own, names in _asked(question))
+
+
+def tells_of_no_victims(question: str, text: str) -> bool:
+    """Whether "How many died?" is asked, or "were hurt" or the like, and a text tells of nothing of the kind.
+
+    Measured on 215 such questions of SQuAD 1.1's training articles: of the sentences that answer 4 % do not, most of
+    them wrongly marked, of the others in their paragraph that hold a figure 74 %.
+    """
+    if not _words("how many").search(question):
+        return False
+    asked = [_words(f"{names}|{further}") for names, further in BEFALLING if _words(names).search(question)]
+    return bool(asked) and not any(told.search(text) for told in asked)
 
 
 def lacks_the_office(question: str, text: str) -> bool:

@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
 
-from rag.dates import Date, dates, lazily, names_weekday_or_time, resolved, same_date, same_time, share_a_part
+from rag.dates import (
+    Date,
+    dates,
+    lazily,
+    names_weekday_or_time,
+    resolved,
+    same_date,
+    same_time,
+    share_a_part,
+    tells_when,
+)
 from rag.figures import WORDED, Figure, figures, number_in_words
 
 __all__ = [
@@ -29,6 +39,7 @@ __all__ = [
     "same_moment",
     "same_time",
     "share_a_part",
+    "tells_when",
 ]
 
 # ---- agreement ---------------------------------------------------------------------------------

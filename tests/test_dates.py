@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag.dates import Date, dates, resolved, same_date, same_time, share_a_part
+from rag.dates import Date, dates, resolved, same_date, same_time, share_a_part, tells_when
+from rag.deny import speaks_of_another
+from rag.questions import analyse
 
 
 @pytest.mark.parametrize(
@@ -29,7 +31,7 @@ from rag.dates import Date, dates, resolved, same_date, same_time, share_a_part
         ("in Q3 2024", "Q3 2024", Date(0, 0, 2024, quarter=3)),
         ("third quarter of 2024", "third quarter of 2024", Date(0, 0, 2024, quarter=3)),
         ("fiscal 2024", "fiscal 2024", Date(0, 0, 2024)),
-        ("in the 1990s", "the 1990s", Date(0, 0, 1990, decade=True)),
+        ("in the 1990s", "the 1990s", Date(0, 0, 1990, years=10)),
         ("revenue last year and", "last year", Date(0, 0, relative=-1)),
         ("Earlier this year, it", "Earlier this year", Date(0, 0, relative=0)),
         ("two years ago", "two years ago", Date(0, 0, relative=-2)),
@@ -37,11 +39,51 @@ from rag.dates import Date, dates, resolved, same_date, same_time, share_a_part
         ("declared in January that", "January", Date(0, 0, None, 1)),
         ("January", "January", Date(0, 0, None, 1)),
         ("built in 1849", "1849", Date(0, 0, 1849)),
+        ("in the 17th century", "the 17th century", Date(0, 0, 1600, years=101)),
+        ("a late nineteenth-century house", "late nineteenth-century", Date(0, 0, 1800, years=101)),
+        ("in the first half of the 5th century BC", "the 5th century BC", Date(0, 0, -500, years=101)),
+        ("died in AD 14, aged", "AD 14", Date(0, 0, 14)),
+        ("by 800 CE", "800 CE", Date(0, 0, 800)),
+        ("in 44 BC.", "44 BC", Date(0, 0, -44)),
+        ("the fire (1834)", "1834", Date(0, 0, 1834)),
     ],
 )
 def test_a_date_is_found_with_its_exact_words(text: str, written: str, date: Date) -> None:
     start = text.index(written)
     assert dates(text) == (replace(date, start=start, end=start + len(written)),)
+
+
+def test_a_span_of_years_is_two() -> None:
+    assert [(date.start, date.year) for date in dates("The war (1754–1763) ended.")] == [(9, 1754), (14, 1763)]
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "another"),
+    [
+        ("Who ruled in 1847?", "In the 19th century the Lees ruled.", False),
+        ("Who ruled in 1947?", "In the 19th century the Lees ruled.", True),
+        ("Who ruled in 1994?", "The Lees ruled in the 1990s.", False),
+        ("Who ruled in 1984?", "The Lees ruled in the 1990s.", True),
+    ],
+)
+def test_a_year_lies_in_its_century_and_decade(question: str, text: str, another: bool) -> None:
+    assert speaks_of_another(analyse(question), text) is another
+
+
+@pytest.mark.parametrize(
+    ("answer", "so"),
+    [
+        ("1347", True),
+        ("66 million years ago", True),
+        ("at 8:15", True),
+        ("Thursday", True),
+        ("1,347", False),
+        ("$1347", False),
+        ("a pump", False),
+    ],
+)
+def test_what_may_tell_when(answer: str, so: bool) -> None:
+    assert tells_when(answer) is so
 
 
 @pytest.mark.parametrize(
